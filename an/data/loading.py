@@ -1,0 +1,73 @@
+"""How training and evaluation read prepared arrays: memory-mapped, checked, batched, normalized on the device."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..errors import UserError
+from ..files import sha256
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """One split of a prepared data set."""
+
+    images: np.ndarray  # uint8 [N, R, R, 3], memory-mapped
+    labels: np.ndarray  # int64 [N]
+    num_classes: int
+    sha256: str  # of the images file
+
+
+def open_split(folder: str | Path, split: str) -> Prepared:
+    """Open ``train`` or ``heldout``. Raises UserError when a file is missing or is not what the manifest says."""
+    folder = Path(folder)
+    try:
+        manifest = json.loads((folder / "manifest.json").read_text())
+    except FileNotFoundError:
+        raise UserError(f"{folder}/manifest.json is missing: run 'python -m an prepare' or snakemake first.") from None
+    for name, expected in manifest["splits"][split]["sha256"].items():
+        if not (folder / name).exists():
+            raise UserError(f"{folder / name} is missing: delete {folder} and prepare the data again.")
+        if sha256(folder / name) != expected:
+            raise UserError(f"{folder / name} differs from its manifest: delete {folder} and prepare the data again.")
+    return Prepared(
+        images=np.load(folder / f"{split}_images.npy", mmap_mode="r"),
+        labels=np.load(folder / f"{split}_labels.npy"),
+        num_classes=len(manifest["classes"]),
+        sha256=manifest["splits"][split]["sha256"][f"{split}_images.npy"],
+    )
+
+
+class Shuffled:
+    """Endless shuffled batches, each a function of its number alone, so that resuming needs no saved position.
+
+    Epoch e is the permutation that (seed, e) seeds; a batch may span two epochs, and no image is left out.
+    """
+
+    def __init__(self, count: int, batch: int, seed: int):
+        self.count, self.batch, self.seed = count, batch, seed
+        self._epochs: dict[int, np.ndarray] = {}
+
+    def indices(self, number: int) -> np.ndarray:
+        """Image indices, int64 ``[batch]``, of the batch with this number (from 0)."""
+        epochs, offsets = np.divmod(np.arange(number * self.batch, (number + 1) * self.batch), self.count)
+        self._epochs = {e: self._epochs[e] if e in self._epochs else self._permutation(e) for e in np.unique(epochs)}
+        return np.concatenate([self._epochs[e][offsets[epochs == e]] for e in np.unique(epochs)])
+
+    def _permutation(self, epoch: int) -> np.ndarray:
+        return np.random.default_rng([self.seed, int(epoch)]).permutation(self.count)
+
+
+def to_device(images: np.ndarray, device: torch.device) -> Tensor:
+    """uint8 ``[N, H, W, 3]`` to float32 ``[N, 3, H, W]`` in [-1, 1], moved as bytes and normalized on the device."""
+    return torch.from_numpy(images).to(device).permute(0, 3, 1, 2).float().div_(127.5).sub_(1)
+
+
+def to_bytes(images: Tensor) -> np.ndarray:
+    """Images ``[N, 3, H, W]`` in [-1, 1] to uint8 ``[N, H, W, 3]``, rounded to the nearest grey level."""
+    levels = images.float().add(1).mul(127.5).round().clamp(0, 255).to(torch.uint8)
+    return levels.permute(0, 2, 3, 1).contiguous().cpu().numpy()

@@ -1,0 +1,74 @@
+"""Generation of evaluation images, each from a random seed of its own."""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from . import params
+from .data.loading import to_bytes
+from .files import written_whole
+from .models import build_generator
+from .names import snapshot_name
+from .progress import progress
+from .training import checkpoints
+
+
+def latent(seed: int, index: int, size: int) -> torch.Tensor:
+    """z of image ``index``: the same whatever the batch size, device or number of images."""
+    return torch.randn(size, generator=torch.Generator().manual_seed(seed * 2**40 + index))
+
+
+@torch.inference_mode()
+def sample(
+    generator: torch.nn.Module,
+    labels: np.ndarray,
+    seed: int,
+    batch: int,
+    out: np.ndarray,
+    device: torch.device,
+    what: str = "generating",
+) -> None:
+    """Fill ``out``, uint8 ``[N, R, R, 3]``, with image i made from label i and random seed (seed, i).
+
+    Every forward pass has the same batch size (the last one is padded), so that an image depends on nothing but
+    its label and seed.
+    """
+    generator.eval()
+    for start in progress(range(0, len(labels), batch), what):
+        index = np.arange(start, start + batch) % len(labels)
+        z = torch.stack([latent(seed, i, generator.latent) for i in index.tolist()]).to(device)
+        images = to_bytes(generator(z, torch.from_numpy(labels[index]).to(device)))
+        out[start : start + batch] = images[: len(out) - start]
+
+
+def generate(
+    row_name: str,
+    scale_name: str,
+    seed: int,
+    num_classes: int,
+    checkpoint_folder: str | Path,
+    samples_file: str | Path,  # receives uint8 [samples, R, R, 3]; image i has label i mod num_classes
+    snapshots_file: str | Path,  # receives uint8 [snapshots + 1, snapshot_samples, R, R, 3], from step 0 to the last
+    device: torch.device,
+) -> None:
+    """Make the images that a trained row is evaluated on, and those of its snapshots along training."""
+    row, scale = params.load_row(row_name), params.load_scale(scale_name)
+    generator = build_generator(row, scale, num_classes).to(device)
+    counts, size = scale.evaluation, (scale.resolution, scale.resolution, 3)
+
+    def fill(number: int, out: np.ndarray) -> None:
+        generator.load_state_dict(checkpoints.load(Path(checkpoint_folder) / snapshot_name(number), device))
+        labels = np.arange(len(out)) % num_classes
+        sample(generator, labels, seed, counts.batch, out, device, f"{row_name} seed {seed}, snapshot {number}")
+
+    with written_whole(snapshots_file) as temporary:
+        shape = (scale.snapshots + 1, counts.snapshot_samples, *size)
+        array = np.lib.format.open_memmap(temporary, "w+", np.uint8, shape)
+        for number in range(len(array)):
+            fill(number, array[number])
+        array.flush()
+    with written_whole(samples_file) as temporary:
+        array = np.lib.format.open_memmap(temporary, "w+", np.uint8, (counts.samples, *size))
+        fill(scale.snapshots, array)
+        array.flush()

@@ -1,0 +1,226 @@
+"""Attentive normalization (section 3 of the paper): regional normalization over a learned soft layout."""
+
+import torch
+from torch import Tensor, nn
+
+STATISTICS = ("instance", "batch", "layer", "group")
+AFFINES = ("region", "shared", "none")
+MOMENTS = ("weighted", "literal")
+
+
+class AttentiveNorm2d(nn.Module):
+    r"""Divide a feature map softly into regions by semantics and normalize each region on its own.
+
+    .. code-block:: text
+
+        S    = softmax_n(tau * (t * F + f(x)))                       equations 2-4
+        Xbar = sum_i S_i * (beta_i * (v(x) - mu_i) / (sigma_i + eps) + alpha_i)    equation 5
+        y    = rho * Xbar + x                                        equation 6
+
+    ``f`` holds the n semantic entities W; ``F_ij = k(x)_i . q(x)_j`` correlates every pixel with n pixels
+    sampled from the same image (self-sampling regularization), only while training. ``mu_i`` and ``sigma_i``
+    are moments of ``v(x)`` over region i. ``rho`` starts at 0, so a new layer is the identity.
+
+    No tensor of N*n*C*H*W elements is made: moments are two matrix products, and so is the output.
+
+    Args:
+        channels: C of the input ``[N, C, H, W]``; at least 8 with ``self_sampling``.
+        regions: n, the number of semantic entities.
+        statistics: over what a region's moments are shared: ``instance`` (the paper; per image and channel),
+            ``batch`` (over the batch, with running estimates for evaluation), ``layer`` (over all channels),
+            ``group`` (over groups of channels).
+        groups: number of channel groups when ``statistics="group"``.
+        affine: ``region``: alpha and beta are n x C; ``shared``: C; ``none``: 1 and 0.
+        moments: ``weighted``: ``mu = sum S v / sum S``; ``literal``: mean and standard deviation of the map
+            ``S_i * v`` over all H*W pixels, as equation 5 is printed.
+        value: normalize a 1x1 convolution of x ("affine translated", figure 2) instead of x itself.
+        self_sampling: have the self-sampling branch (F).
+        pool: 2x2 max-pool k(x) before sampling.
+        sample_in_eval: keep sampling in evaluation mode, as the released code does; the paper sets t = 0.
+        temperature: tau.
+        eps: added to sigma, outside the root, as equation 5 has it.
+        momentum: of the running estimates when ``statistics="batch"``.
+
+    Shapes: input and output ``[N, C, H, W]``, floating point, N >= 0, H and W >= 1. Moments and output are
+    computed in float32 when the input is of lower precision, and returned in the input's dtype.
+
+    Set ``keep_layout = True`` to have each forward pass leave the soft layout, ``[N, n, H, W]``, detached, in
+    ``last_layout``. ``orthogonality_loss()`` is equation 1 without its weight.
+
+    Raises:
+        ValueError: for an unknown choice or an input of another shape.
+    """
+
+    def __init__(
+        self,
+        channels: int,
+        regions: int = 16,
+        *,
+        statistics: str = "instance",
+        groups: int = 8,
+        affine: str = "region",
+        moments: str = "weighted",
+        value: bool = True,
+        self_sampling: bool = True,
+        pool: bool = True,
+        sample_in_eval: bool = False,
+        temperature: float = 0.1,
+        eps: float = 1e-5,
+        momentum: float = 0.1,
+        device=None,
+        dtype=None,
+    ):
+        super().__init__()
+        for name, given, choices in (
+            ("statistics", statistics, STATISTICS),
+            ("affine", affine, AFFINES),
+            ("moments", moments, MOMENTS),
+        ):
+            if given not in choices:
+                raise ValueError(f"{name} must be one of {', '.join(choices)}; got {given!r}")
+        if regions < 1 or channels < (8 if self_sampling else 1):
+            raise ValueError(f"AttentiveNorm2d cannot have {channels} channels and {regions} regions")
+        if statistics == "group" and channels % groups:
+            raise ValueError(f"{channels} channels do not divide into {groups} groups")
+        if moments == "literal" and statistics != "instance":
+            raise ValueError("literal moments are defined for instance statistics only")
+        factory = {"device": device, "dtype": dtype}
+        self.channels, self.regions = channels, regions
+        self.statistics, self.groups, self.affine, self.moments = statistics, groups, affine, moments
+        self.self_sampling, self.pool, self.sample_in_eval = self_sampling, pool, sample_in_eval
+        self.temperature, self.eps, self.momentum = temperature, eps, momentum
+        self.keep_layout, self.last_layout = False, None
+
+        self.entities = nn.Conv2d(channels, regions, 1, bias=False, **factory)
+        nn.init.orthogonal_(self.entities.weight)
+        if self_sampling:
+            self.key = nn.Conv2d(channels, channels // 8, 1, **factory)
+            self.query = nn.Conv2d(channels, channels // 8, 1, **factory)
+            self.t = nn.Parameter(torch.full((regions,), 0.1, **factory))
+        self.value = nn.Conv2d(channels, channels, 1, **factory) if value else None
+        if affine != "none":
+            shape = (regions, channels) if affine == "region" else (channels,)
+            self.beta = nn.Parameter(torch.ones(shape, **factory))
+            self.alpha = nn.Parameter(torch.zeros(shape, **factory))
+        self.rho = nn.Parameter(torch.zeros((), **factory))
+        if statistics == "batch":
+            self.register_buffer("running_mean", torch.zeros(regions, channels, **factory))
+            self.register_buffer("running_var", torch.ones(regions, channels, **factory))
+
+    def forward(self, x: Tensor) -> Tensor:
+        if x.dim() != 4 or x.shape[1] != self.channels:
+            raise ValueError(f"AttentiveNorm2d({self.channels}) got an input of shape {tuple(x.shape)}")
+        layout = self.soft_layout(x).flatten(2)  # [N, n, P]
+        if self.keep_layout:
+            self.last_layout = layout.detach().unflatten(2, x.shape[2:])
+        v = (x if self.value is None else self.value(x)).flatten(2)
+        with torch.autocast(x.device.type, enabled=False):
+            xbar = self._normalize(_at_least_float32(v), _at_least_float32(layout))
+        return x + (self.rho * xbar).to(x.dtype).unflatten(2, x.shape[2:])
+
+    def soft_layout(self, x: Tensor) -> Tensor:
+        """The layout S of equation 4 for input ``[N, C, H, W]``: ``[N, n, H, W]``, summing to 1 over n."""
+        pixels = x.flatten(2)
+        weight = self.entities.weight.flatten(1)  # [n, C]
+        if self.self_sampling and (self.training or self.sample_in_eval):
+            # F is linear in q(x), so the n sampled keys fold into a weight per image: no second pass over pixels.
+            keys = self.t[:, None] * self._sampled_keys(x).mT  # [N, n, C/8]
+            logits = torch.baddbmm(
+                (keys @ self.query.bias)[:, :, None], weight + keys @ self.query.weight.flatten(1), pixels
+            )
+        else:
+            logits = weight @ pixels
+        return torch.softmax(self.temperature * logits, dim=1).unflatten(2, x.shape[2:])
+
+    def orthogonality_loss(self) -> Tensor:
+        """``||W W^T - I||_F^2`` over the n x C entities W (equation 1 without its weight)."""
+        entities = self.entities.weight.flatten(1)
+        gram = entities @ entities.mT
+        return (gram - torch.eye(self.regions, device=gram.device, dtype=gram.dtype)).square().sum()
+
+    def _sampled_keys(self, x: Tensor) -> Tensor:
+        """n keys ``[N, C/8, n]`` from uniformly drawn positions of max-pooled k(x), different in every image.
+
+        Only the four pixels under each drawn position are convolved. Positions repeat only where the map has
+        fewer than n of them.
+        """
+        size = 2 if self.pool else 1
+        height, width = -(-x.shape[2] // size), -(-x.shape[3] // size)
+        scores = torch.rand(x.shape[0], height * width, device=x.device)
+        if height * width >= self.regions:
+            position = scores.topk(self.regions, dim=1).indices
+        else:
+            position = torch.randint(height * width, (x.shape[0], self.regions), device=x.device)
+        offset = torch.arange(size, device=x.device)
+        # An odd map's last pooled row and column see their edge pixels twice, which no maximum notices.
+        rows = (position // width * size)[..., None] + offset
+        columns = (position % width * size)[..., None] + offset
+        index = rows.clamp_max(x.shape[2] - 1)[..., :, None] * x.shape[3]
+        index = (index + columns.clamp_max(x.shape[3] - 1)[..., None, :]).flatten(1)  # [N, n*size^2]
+        chosen = x.flatten(2).gather(2, index[:, None].expand(-1, self.channels, -1))
+        keys = self.key(chosen[..., None])[..., 0].unflatten(2, (self.regions, size * size))
+        return keys.max(dim=3).values
+
+    def _normalize(self, v: Tensor, layout: Tensor) -> Tensor:
+        """Xbar of equation 5 from ``v [N, C, P]`` and ``layout [N, n, P]``, as ``v * (A^T S) + B^T S``."""
+        if self.moments == "literal":
+            shift, mean, var = 0.0, *_literal_moments(v, layout)
+        else:
+            # The shift keeps the variance exact where a channel's mean is large against its deviation.
+            shift = v.mean(2, keepdim=True)
+            v = v - shift
+            mass = layout.sum(2, keepdim=True).clamp_min(torch.finfo(v.dtype).tiny)  # [N, n, 1]
+            mean = layout @ v.mT / mass
+            var = layout @ v.square().mT / mass - mean.square()
+            mean, var = self._share_statistics(mean + shift.mT, var.clamp_min(0), mass)
+            mean = mean - shift.mT
+        gain = 1 / (_sqrt(var) + self.eps)
+        if self.affine != "none":
+            gain = self.beta * gain
+        bias = -mean * gain
+        if self.affine != "none":
+            bias = bias + self.alpha
+        return v * (gain.mT @ layout) + bias.mT @ layout
+
+    def _share_statistics(self, mean: Tensor, var: Tensor, mass: Tensor) -> tuple[Tensor, Tensor]:
+        """Merge moments ``[N, n, C]`` over what ``statistics`` says, by the law of total variance."""
+        if self.statistics == "instance":
+            return mean, var
+        if self.statistics == "batch":
+            if not self.training:
+                return self.running_mean, self.running_var
+            share = mass / mass.sum(0)
+            merged = (share * mean).sum(0)
+            var = (share * (var + (mean - merged).square())).sum(0)
+            with torch.no_grad():
+                self.running_mean.lerp_(merged.to(self.running_mean), self.momentum)
+                self.running_var.lerp_(var.to(self.running_var), self.momentum)
+            return merged, var
+        groups = 1 if self.statistics == "layer" else self.groups
+        mean, var = mean.unflatten(2, (groups, -1)), var.unflatten(2, (groups, -1))
+        merged = mean.mean(3, keepdim=True)
+        var = (var + (mean - merged).square()).mean(3, keepdim=True).expand_as(mean)
+        return merged.expand_as(mean).flatten(2), var.flatten(2)
+
+    def extra_repr(self) -> str:
+        return (
+            f"{self.channels}, regions={self.regions}, statistics={self.statistics}, affine={self.affine}, "
+            f"self_sampling={self.self_sampling}"
+        )
+
+
+def _at_least_float32(x: Tensor) -> Tensor:
+    return x.float() if x.dtype in (torch.float16, torch.bfloat16) else x
+
+
+def _literal_moments(v: Tensor, layout: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean and variance over all P pixels of the maps ``S_i * v``, each ``[N, n, C]``."""
+    mean = layout @ v.mT / v.shape[2]
+    var = layout.square() @ v.square().mT / v.shape[2] - mean.square()
+    return mean, var.clamp_min(0)
+
+
+def _sqrt(var: Tensor) -> Tensor:
+    """Square root whose gradient at 0 is 0, so that a constant region trains on instead of giving NaN."""
+    positive = var > 0
+    return torch.where(positive, torch.where(positive, var, 1.0).sqrt(), 0.0)

@@ -1,0 +1,7 @@
+"""Generators and discriminators, built from a row of the paper's tables and a scale."""
+
+from .build import build, build_discriminator, build_generator
+from .discriminator import Discriminator
+from .generator import Generator
+
+__all__ = ["Discriminator", "Generator", "build", "build_discriminator", "build_generator"]

@@ -1,0 +1,28 @@
+"""The attention a row asks for, initialised and spectrally normalized like the network around it."""
+
+from torch import nn
+
+from ..layers import AttentiveNorm2d, SelfAttention2d
+from ..params import AttentiveNorm
+from .spectral import convolutions, glorot, spectral_norm
+
+
+def self_attention(channels: int, spectral: bool) -> SelfAttention2d:
+    layer = SelfAttention2d(channels)
+    for convolution in convolutions(layer):
+        spectral_norm(glorot(convolution), spectral)
+    return layer
+
+
+def attentive_norm(channels: int, switches: AttentiveNorm, spectral: bool) -> AttentiveNorm2d:
+    layer = AttentiveNorm2d(channels, switches.regions, **switches.layer_arguments())
+    for convolution in convolutions(layer):
+        if convolution is not layer.entities:  # W keeps its orthogonal start
+            glorot(convolution)
+        spectral_norm(convolution, spectral)
+    return layer
+
+
+def attentive_norms(network: nn.Module) -> list[AttentiveNorm2d]:
+    """Every attentive normalization in a network, for its orthogonality loss and its layouts."""
+    return [module for module in network.modules() if isinstance(module, AttentiveNorm2d)]

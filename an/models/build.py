@@ -1,0 +1,40 @@
+"""From a row and a scale to its two networks."""
+
+from .. import params
+from .discriminator import Discriminator
+from .generator import Generator
+
+
+def build(row: str, scale: str, num_classes: int) -> tuple[Generator, Discriminator]:
+    """Generator and discriminator of a row at a scale, both by name, e.g. ``build("an", "paper", 1000)``.
+
+    Raises:
+        UserError: for a name that ``params/`` does not have.
+    """
+    settings, sizes = params.load_row(row), params.load_scale(scale)
+    return build_generator(settings, sizes, num_classes), build_discriminator(settings, sizes, num_classes)
+
+
+def build_generator(row: params.Row, scale: params.Scale, num_classes: int) -> Generator:
+    return Generator(
+        channels=scale.generator.channels,
+        latent=scale.generator.latent,
+        num_classes=num_classes,
+        spectral=row.generator_spectral_norm,
+        attention=row.attention,
+        attention_resolution=scale.attention_resolution,
+    )
+
+
+def build_discriminator(row: params.Row, scale: params.Scale, num_classes: int) -> Discriminator:
+    return Discriminator(
+        channels=scale.discriminator.channels,
+        downsamples=scale.discriminator.downsamples,
+        hidden=row.discriminator_hidden,
+        head_bias=scale.discriminator.head_bias,
+        num_classes=num_classes,
+        conditioning=row.conditioning,
+        attention=row.attention,
+        resolution=scale.resolution,
+        attention_resolution=scale.attention_resolution,
+    )

@@ -1,0 +1,6 @@
+"""File names that the workflow and the verbs share."""
+
+
+def snapshot_name(number: int) -> str:
+    """A snapshot of the generator; 0 is untrained, the scale's number of snapshots is the last."""
+    return f"generator-{number:03d}.pt"

@@ -1,0 +1,263 @@
+"""Typed parameters: the rows of the paper's tables and the scales they are run at.
+
+``params/rows.yaml`` and ``params/scales/*.yaml`` are read into the models below; whatever they do not know is an
+error that names file and key. The JSON Schema the workflow publishes is generated from the same models
+(``python -m an schema``).
+"""
+
+import difflib
+import hashlib
+import json
+from pathlib import Path
+from typing import Annotated, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
+
+from .errors import UserError
+
+FOLDER = Path(__file__).resolve().parents[1] / "params"
+
+PositiveInt = Annotated[int, Field(gt=0)]
+PositiveFloat = Annotated[float, Field(gt=0)]
+Weight = Annotated[float, Field(ge=0)]
+
+
+class Strict(BaseModel):
+    """No unknown keys, no silent conversions, no change after loading."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class SelfAttention(Strict):
+    """SA-GAN's self-attention, behind the blocks of the scale's attention resolution."""
+
+    kind: Literal["self_attention"]
+
+
+class AttentiveNorm(Strict):
+    """Attentive normalization; the switches are those of ``an.layers.AttentiveNorm2d``."""
+
+    kind: Literal["attentive_norm"]
+    regions: PositiveInt = 16
+    statistics: Literal["instance", "batch", "layer", "group"] = "instance"
+    groups: PositiveInt = 8
+    affine: Literal["region", "shared", "none"] = "region"
+    moments: Literal["weighted", "literal"] = "weighted"
+    value: bool = True
+    self_sampling: bool = True
+    pool: bool = True
+    sample_in_eval: bool = False
+    orthogonality: Weight = Field(1e-3, description="lambda_o of equation 1; the paper does not state it")
+    placement: Literal["second_norm", "after_second_norm", "after_block"] = "second_norm"
+
+    def layer_arguments(self) -> dict:
+        return self.model_dump(exclude={"kind", "regions", "orthogonality", "placement"})
+
+
+class Row(Strict):
+    """One system of the paper: its networks' switches and the recipe that trains it."""
+
+    tables: dict[Literal[1, 2, 4], str] = Field(description="the tables it stands in, and its label there")
+    generator_spectral_norm: bool
+    discriminator_hidden: Literal["input", "output"]
+    conditioning: Literal["projection", "classifier"]
+    classifier_weight: Weight = Field(1.0, description="of AC-GAN's cross-entropy terms")
+    attention: Annotated[SelfAttention | AttentiveNorm, Field(discriminator="kind")] | None
+    recipe: Literal["ttur", "sngan"]
+
+
+class Recipe(Strict):
+    """How a row is trained. A step is one generator update after ``discriminator_steps`` of the discriminator."""
+
+    generator_lr: PositiveFloat
+    discriminator_lr: PositiveFloat
+    betas: tuple[float, float] = Field(strict=False)
+    discriminator_steps: PositiveInt
+    batch: PositiveInt
+    steps: PositiveInt
+    decay_from: PositiveInt | None = Field(None, description="step from which both rates fall linearly to 0")
+
+
+class GeneratorSize(Strict):
+    latent: PositiveInt
+    channels: list[PositiveInt] = Field(min_length=2)
+
+
+class DiscriminatorSize(Strict):
+    channels: list[PositiveInt] = Field(min_length=1)
+    downsamples: PositiveInt
+    head_bias: bool
+
+
+class Classifier(Strict):
+    """The small feature network of the ``classifier`` extractor, trained on the real training set."""
+
+    channels: list[PositiveInt] = Field(min_length=1)
+    epochs: PositiveInt
+    batch: PositiveInt
+    lr: PositiveFloat
+
+
+class Evaluation(Strict):
+    samples: PositiveInt = Field(description="generated images behind FID, IS and intra-FID")
+    snapshot_samples: PositiveInt = Field(description="generated images behind each FID along training")
+    batch: PositiveInt = Field(description="images per forward pass, in generation and feature extraction")
+    splits: PositiveInt = Field(description="of the inception score")
+    table2_classes: list[Annotated[int, Field(ge=0)]] = Field(min_length=1)
+    classifier: Classifier
+
+
+class Timing(Strict):
+    """Table 5: module inference time at batch 1."""
+
+    channels: PositiveInt
+    regions: PositiveInt
+    sizes: list[PositiveInt] = Field(min_length=1)
+    repeats: PositiveInt
+    memory_gb: PositiveFloat = Field(description="a module predicted to need more is not run and prints '-'")
+
+
+class Scale(Strict):
+    """How large everything is: data, networks, recipes, sample counts."""
+
+    description: str
+    caution: str | None = Field(None, description="what every table of this scale says about its numbers")
+    dataset: Literal["digits", "imagenet"]
+    dataset_path: str | None = None
+    resolution: PositiveInt
+    attention_resolution: PositiveInt
+    seeds: list[Annotated[int, Field(ge=0)]] = Field(min_length=1)
+    gpus: Annotated[int, Field(ge=0)] = Field(description="GPUs of one training job")
+    retries: Annotated[int, Field(ge=0)] = Field(0, description="of a training job that failed; it resumes")
+    snapshots: PositiveInt = Field(description="generators kept along training, evenly spaced, besides step 0")
+    checkpoint_every: PositiveInt
+    log_every: PositiveInt
+    generator: GeneratorSize
+    discriminator: DiscriminatorSize
+    recipes: dict[Literal["ttur", "sngan"], Recipe]
+    evaluation: Evaluation
+    timing: Timing
+
+    @model_validator(mode="after")
+    def sizes_agree(self):
+        made = 4 * 2 ** (len(self.generator.channels) - 1)
+        if made != self.resolution:
+            raise ValueError(f"generator.channels make images of {made} pixels, resolution is {self.resolution}")
+        if self.attention_resolution not in [
+            self.resolution >> k for k in range(1, self.discriminator.downsamples + 1)
+        ]:
+            raise ValueError(
+                "attention_resolution must be the resolution halved, as often as discriminator.downsamples"
+            )
+        if self.discriminator.downsamples > len(self.discriminator.channels):
+            raise ValueError("discriminator.downsamples exceed the number of its blocks")
+        for name, recipe in self.recipes.items():
+            if recipe.steps % self.snapshots:
+                raise ValueError(f"recipes.{name}.steps must be a multiple of snapshots")
+        if self.dataset == "imagenet" and not self.dataset_path:
+            raise ValueError("dataset_path must name the folder that holds ImageNet's train/ and val/")
+        return self
+
+    def snapshot_steps(self, row: Row) -> list[int]:
+        """Steps at which the generator is kept, from 0 (untrained) to the last."""
+        steps = self.recipes[row.recipe].steps
+        return [steps * k // self.snapshots for k in range(self.snapshots + 1)]
+
+    @property
+    def data_folder(self) -> str:
+        return f"data/{self.dataset}-{self.resolution}"
+
+
+class Published(Strict):
+    """Numbers the paper prints; null where it prints none."""
+
+    table1: dict[str, dict[Literal["fid", "intra_fid", "inception_score", "iterations"], float | None]]
+    table2_classes: dict[int, str]
+    table2: dict[str, list[float]]
+    table3: dict[str, dict[Literal["psnr", "ssim", "mae"], float]]
+    table4: dict[str, dict[Literal["inception_score", "fid"], float]]
+    table5_sizes: list[int]
+    table5: dict[str, list[float | None]]
+
+
+Rows = TypeAdapter(dict[Annotated[str, Field(pattern="^[a-z0-9-]+$")], Row])
+
+
+def load_rows() -> dict[str, Row]:
+    """Every row by name. Raises UserError naming file and key."""
+    return _load(FOLDER / "rows.yaml", Rows)
+
+
+def load_row(name: str) -> Row:
+    """One row by name. Raises UserError for an unknown one."""
+    rows = load_rows()
+    if name not in rows:
+        raise UserError(f"unknown row '{name}'{_hint(name, rows)}: params/rows.yaml has {', '.join(rows)}.")
+    return rows[name]
+
+
+def load_scale(name: str) -> Scale:
+    """One scale by name. Raises UserError for an unknown or faulty one."""
+    path = FOLDER / "scales" / f"{name}.yaml"
+    known = sorted(p.stem for p in path.parent.glob("*.yaml"))
+    if name not in known:
+        raise UserError(f"unknown scale '{name}'{_hint(name, known)}: params/scales/ has {', '.join(known)}.")
+    return _load(path, TypeAdapter(Scale))
+
+
+def load_published() -> Published:
+    return _load(FOLDER / "published.yaml", TypeAdapter(Published))
+
+
+def training_settings(row: Row, scale: Scale) -> dict:
+    """Everything that determines a training run's result, besides its seed, data and code."""
+    sizes = {"dataset", "resolution", "attention_resolution", "snapshots", "generator", "discriminator"}
+    return {
+        "row": row.model_dump(mode="json", exclude={"tables"}),
+        "recipe": scale.recipes[row.recipe].model_dump(mode="json"),
+        "scale": scale.model_dump(mode="json", include=sizes),
+    }
+
+
+def digest(settings: dict) -> str:
+    """A short name for settings, equal exactly when they are."""
+    return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def schema() -> dict:
+    """JSON Schema of rows, scales and published numbers, by file."""
+    return {
+        "rows.yaml": Rows.json_schema(),
+        "scales/*.yaml": Scale.model_json_schema(),
+        "published.yaml": Published.model_json_schema(),
+    }
+
+
+def _load(path: Path, adapter: TypeAdapter):
+    shown = path.relative_to(FOLDER.parent)
+    try:
+        return adapter.validate_python(yaml.safe_load(path.read_text()))
+    except yaml.YAMLError as error:
+        raise UserError(f"{shown} is not valid YAML: {' '.join(str(error).split())}.") from None
+    except ValidationError as error:
+        raise UserError(f"{shown}: {_first_fault(error)}.") from None
+
+
+def _first_fault(error: ValidationError) -> str:
+    fault = error.errors()[0]
+    # pydantic names the chosen member of a union in the location; people do not.
+    key = ".".join(str(part) for part in fault["loc"] if part not in ("self_attention", "attentive_norm"))
+    if fault["type"] == "extra_forbidden":
+        known = [name for model in Strict.__subclasses__() for name in model.model_fields]
+        return f"unknown key '{key}'{_hint(str(fault['loc'][-1]), known)}"
+    if fault["type"] == "missing":
+        return f"key '{key}' is missing"
+    if fault["type"] == "value_error":
+        return f"{key + ': ' if key else ''}{fault['ctx']['error']}"
+    return f"key '{key}' is {fault['input']!r}: {fault['msg'][0].lower()}{fault['msg'][1:]}"
+
+
+def _hint(name: str, known) -> str:
+    close = difflib.get_close_matches(name, known, 1)
+    return f" (did you mean '{close[0]}'?)" if close else ""

@@ -1,0 +1,206 @@
+"""Distances and scores against other libraries' results; the classifier; generation."""
+
+import json
+
+import numpy as np
+import pytest
+import scipy.linalg
+import torch
+from conftest import an
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from an import params
+from an.errors import UserError
+from an.evaluation import frechet_distance
+from an.evaluation.classifier import FeatureClassifier, measure, train_classifier
+from an.evaluation.extractors import extract
+from an.evaluation.frechet import frechet_from_moments, moments
+from an.evaluation.inception_score import inception_score
+from an.evaluation.reference import per_class
+from an.generation import latent, sample
+from an.models import build
+
+CPU = torch.device("cpu")
+
+
+def by_sqrtm(x, y):
+    """The textbook formula, by scipy's square root of the product."""
+    root = scipy.linalg.sqrtm(np.cov(x, rowvar=False) @ np.cov(y, rowvar=False)).real
+    traces = np.trace(np.cov(x, rowvar=False)) + np.trace(np.cov(y, rowvar=False))
+    return np.square(x.mean(0) - y.mean(0)).sum() + traces - 2 * np.trace(root)
+
+
+def features(n, d, seed, scale=1.0):
+    rng = np.random.default_rng(seed)
+    return scale * rng.normal(size=(n, d)) @ rng.normal(size=(d, d)) + rng.normal(size=d)
+
+
+@pytest.mark.parametrize(("n", "m"), [(500, 400), (60, 500), (40, 35)])
+def test_frechet_distance_is_scipy_s(n, m):
+    x, y = features(n, 24, 0), features(m, 24, 1)
+    assert frechet_distance(x, y) == pytest.approx(by_sqrtm(x, y), rel=1e-6)
+
+
+def test_frechet_distance_is_torch_fidelity_s():
+    from torch_fidelity.metric_fid import fid_features_to_statistics, fid_statistics_to_metric
+
+    x, y = features(700, 32, 2), features(600, 32, 3)
+    statistics = [fid_features_to_statistics(torch.from_numpy(f)) for f in (x, y)]
+    theirs = fid_statistics_to_metric(*statistics, verbose=False)["frechet_inception_distance"]
+    assert frechet_distance(x, y) == pytest.approx(theirs, rel=1e-6)
+
+
+@settings(max_examples=30, deadline=None)
+@given(n=st.integers(2, 40), m=st.integers(2, 40), d=st.integers(1, 12), seed=st.integers(0, 99))
+def test_both_routes_agree_and_the_distance_is_a_distance(n, m, d, seed):
+    x, y = features(n, d, seed), features(m, d, seed + 1)
+    by_moments = frechet_from_moments(*moments(x), *moments(y))
+    scale = np.var(x) * d + np.var(y) * d
+    assert frechet_distance(x, y) == pytest.approx(by_moments, rel=1e-6, abs=1e-6 * scale)
+    assert frechet_distance(x, y) == pytest.approx(frechet_distance(y, x), rel=1e-6, abs=1e-9 * scale)
+    assert frechet_distance(x, x) == pytest.approx(0, abs=1e-9 * scale)
+
+
+def test_known_distance_of_shifted_and_scaled_features():
+    x = features(300, 8, 5)
+    assert frechet_distance(x, x + 3) == pytest.approx(8 * 9, rel=1e-9)
+    expected = np.trace(np.cov(x, rowvar=False)) + np.square(x.mean(0)).sum()
+    assert frechet_distance(x, 2 * x) == pytest.approx(expected, rel=1e-9)
+
+
+def test_bad_features_are_refused():
+    good = features(10, 4, 0)
+    with pytest.raises(UserError, match="at least 2 samples"):
+        frechet_distance(good[:1], good)
+    with pytest.raises(UserError, match="one extractor"):
+        frechet_distance(good, good[:, :3])
+    with pytest.raises(UserError, match="not finite"):
+        frechet_distance(np.where(good == good[0, 0], np.nan, good), good)
+
+
+def test_inception_score_is_torch_fidelity_s():
+    from torch_fidelity.metric_isc import isc_features_to_metric
+
+    logits = 3 * np.random.default_rng(0).normal(size=(500, 10))
+    theirs = isc_features_to_metric(torch.from_numpy(logits), splits=1, shuffle=False)["inception_score_mean"]
+    assert inception_score(logits, 1) == pytest.approx(theirs, rel=1e-9)
+    parts = [inception_score(logits[k::5], 1) for k in range(5)]
+    assert inception_score(logits, 5) == pytest.approx(np.mean(parts))
+
+
+def test_inception_score_extremes():
+    confident = 1000.0 * np.eye(10)[np.arange(200) % 10]
+    assert inception_score(confident, 2) == pytest.approx(10)
+    assert inception_score(np.zeros((200, 10)), 2) == pytest.approx(1)
+
+
+def test_per_class_compares_like_with_like():
+    x, y = features(60, 4, 0), features(90, 4, 1)
+    x_labels, y_labels = np.arange(60) % 3, np.arange(90) // 30
+    expected = [frechet_distance(x[x_labels == c], y[y_labels == c]) for c in range(3)]
+    assert per_class(x, x_labels, y, y_labels) == expected
+
+
+def test_classifier_reaches_95_percent_on_held_out_digits(digits, tmp_path):
+    train_classifier("smoke", digits, tmp_path / "classifier.pt", tmp_path / "classifier.json", CPU)
+    report = json.loads((tmp_path / "classifier.json").read_text())
+    assert report["accuracy"]["heldout"] >= 0.95
+    from an.data.loading import open_split
+    from an.evaluation.extractors import load_classifier
+
+    network = load_classifier(params.load_scale("smoke"), 10, tmp_path / "classifier.pt", CPU)
+    assert measure(network, open_split(digits, "heldout"), CPU) == report["accuracy"]["heldout"]
+
+
+def test_extraction_does_not_depend_on_the_batch():
+    torch.manual_seed(0)
+    network = FeatureClassifier([8, 16], 10).eval()
+    images = np.random.default_rng(0).integers(0, 256, (30, 32, 32, 3), dtype=np.uint8)
+    first, second = (extract(network, images, batch, CPU, "test") for batch in (30, 7))
+    for a, b in zip(first, second, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5)
+    torch.nn.init.constant_(network.head.weight, 0)
+    network.body[0].weight.data[:] = torch.nan
+    with pytest.raises(UserError, match="not finite"):
+        extract(network, images, 30, CPU, "test")
+
+
+def test_an_image_depends_on_its_seed_and_label_alone():
+    torch.manual_seed(0)
+    generator, _ = build("an", "nano", 10)
+    labels = np.arange(23) % 10
+    outs = []
+    for count, batch in ((23, 5), (23, 23), (11, 4)):
+        out = np.zeros((count, 32, 32, 3), np.uint8)
+        sample(generator, labels[:count], 7, batch, out, CPU)
+        outs.append(out.astype(int))
+    # Another batch size may pick another convolution kernel: one grey level at most, and rarely.
+    assert abs(outs[0] - outs[1]).max() <= 1 and (outs[0] != outs[1]).mean() < 1e-3
+    assert abs(outs[0][:11] - outs[2]).max() <= 1
+    other = np.zeros((23, 32, 32, 3), np.uint8)
+    sample(generator, labels, 8, 5, other, CPU)
+    assert (outs[0] != other).any(axis=(1, 2, 3)).all(), "another seed gives other images"
+
+
+def test_latents_are_standard_normal_and_all_different():
+    z = torch.stack([latent(3, index, 64) for index in range(2000)])
+    assert abs(z.mean()) < 0.01 and abs(z.std() - 1) < 0.01
+    assert len({tuple(row) for row in z[:, :2].tolist()}) == 2000
+    assert torch.equal(latent(3, 5, 64), z[5]) and not torch.equal(latent(4, 5, 64), z[5])
+
+
+def test_timing_skips_what_would_not_fit(tmp_path, monkeypatch):
+    from an.evaluation import timing
+
+    monkeypatch.setattr(timing, "available_bytes", lambda device: 3e5)
+    timing.time_modules("nano", tmp_path / "timing.json", CPU)
+    report = json.loads((tmp_path / "timing.json").read_text())
+    unpooled = {e["size"]: e["median_ms"] for e in report["modules"]["self_attention_unpooled"]}
+    assert unpooled[16] is None and unpooled[8] > 0
+    assert all(e["median_ms"] > 0 for e in report["modules"]["attentive_norm"])
+
+
+@pytest.mark.parametrize("pool", [True, False])
+def test_predicted_memory_is_what_a_module_takes(pool):
+    """The prediction bounds the bytes of live tensors in a forward pass, and is at most three times as much."""
+    from torch.utils._python_dispatch import TorchDispatchMode
+
+    from an.evaluation.timing import attentive_norm_bytes, self_attention_bytes
+    from an.layers import AttentiveNorm2d, SelfAttention2d
+
+    class Live(TorchDispatchMode):
+        """Counts the bytes of storages alive, at their peak."""
+
+        def __init__(self):
+            super().__init__()
+            self.storages, self.peak = {}, 0
+
+        def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+            import weakref
+
+            out = function(*args, **(kwargs or {}))
+            for t in out if isinstance(out, tuple | list) else [out]:
+                if isinstance(t, torch.Tensor):
+                    storage = t.untyped_storage()
+                    self.storages[storage.data_ptr()] = (weakref.ref(t), storage.nbytes())
+            self.storages = {k: v for k, v in self.storages.items() if v[0]() is not None}
+            self.peak = max(self.peak, sum(size for _, size in self.storages.values()))
+            return out
+
+    for module, predicted in (
+        (SelfAttention2d(32, pool=pool), self_attention_bytes(32, 32, pool)),
+        (AttentiveNorm2d(32, 16), attentive_norm_bytes(32, 16, 64)),
+    ):
+        size = 32 if isinstance(module, SelfAttention2d) else 64
+        x = torch.randn(1, 32, size, size)
+        with torch.inference_mode(False), torch.no_grad(), Live() as live:
+            module.eval()(x)
+        assert live.peak <= predicted <= 3 * live.peak, (live.peak, predicted)
+
+
+def test_missing_checkpoints_are_one_sentence(project, digits):
+    paths = ("--checkpoints", "nowhere", "--samples", "s.npy", "--snapshots", "t.npy")
+    done = an(project, "generate", "--row", "an", "--scale", "nano", "--seed", 0, "--data", digits, *paths)
+    assert done.returncode == 1 and "is missing: train the row first" in done.stderr
+    assert not (project / "s.npy").exists()

@@ -1,0 +1,108 @@
+"""Networks: the published parameter counts, spectral norms, where attention sits, what labels do."""
+
+import pytest
+import torch
+from torch.nn.utils import parametrize
+
+from an import params
+from an.errors import UserError
+from an.layers import AttentiveNorm2d, ConditionalBatchNorm2d, SelfAttention2d
+from an.models import build
+
+COUNTS = {  # at ImageNet 128, and SN-GAN at CIFAR size
+    ("sngan", "paper", 1000): (41_996_931, 30_041_857),
+    ("sngan-star", "paper", 1000): (41_996_931, 39_443_137),
+    ("sagan", "paper", 1000): (42_078_852, 39_463_618),
+    ("an", "paper", 1000): (41_579_476, 39_451_426),
+    ("sngan", "bench", 10): (4_304_387, 1_055_104),
+}
+
+
+@pytest.mark.parametrize("name", COUNTS)
+def test_parameter_counts(name):
+    counts = tuple(sum(p.numel() for p in network.parameters()) for network in build(*name))
+    assert counts == COUNTS[name]
+
+
+@pytest.mark.parametrize("row", params.load_rows())
+def test_shapes_and_gradients_of_every_row(row):
+    generator, discriminator = build(row, "nano", 10)
+    labels = torch.tensor([0, 3, 9])
+    images = generator(torch.randn(3, generator.latent), labels)
+    assert images.shape == (3, 3, 32, 32) and images.abs().max() <= 1
+    realness, logits = discriminator(images, labels)
+    assert realness.shape == (3,)
+    assert (logits is None) == (row != "acgan") and (logits is None or logits.shape == (3, 10))
+    (realness.sum() + (logits.sum() if logits is not None else 0)).backward()
+    for name, parameter in [*generator.named_parameters(), *discriminator.named_parameters()]:
+        assert parameter.grad is not None and torch.isfinite(parameter.grad).all(), name
+
+
+def test_spectral_norm_is_at_most_one_once_converged():
+    generator, discriminator = build("an", "smoke", 10)
+    normalized = [m for n in (generator, discriminator) for m in n.modules() if parametrize.is_parametrized(m)]
+    assert len(normalized) > 20
+    for module in normalized:
+        with torch.no_grad():
+            for _ in range(1000):
+                _ = module.weight  # each use in training mode is one power iteration
+        module.eval()
+        assert torch.linalg.matrix_norm(module.weight.flatten(1), 2) <= 1 + 1e-3, module
+
+
+def test_which_layers_are_spectrally_normalized():
+    def plain(network):
+        kinds = (torch.nn.Conv2d, torch.nn.Linear)
+        return [m for m in network.modules() if isinstance(m, kinds) and not parametrize.is_parametrized(m)]
+
+    for row in params.load_rows():
+        generator, discriminator = build(row, "nano", 10)
+        assert not plain(discriminator), row
+        assert bool(plain(generator)) == (row in ("acgan", "sngan")), row
+    assert not any(
+        parametrize.is_parametrized(m)
+        for block in generator.modules()
+        if isinstance(block, ConditionalBatchNorm2d)
+        for m in block.modules()
+    )
+
+
+def test_attention_stands_at_the_paper_s_places():
+    generator, discriminator = build("an", "paper", 1000)
+    assert isinstance(generator.blocks[2].norm2, AttentiveNorm2d) and generator.blocks[2].norm2.channels == 256
+    assert discriminator.blocks[0].attention_before_relu.channels == 64
+    assert sum(isinstance(m, AttentiveNorm2d) for m in [*generator.modules(), *discriminator.modules()]) == 2
+    generator, discriminator = build("sagan", "paper", 1000)
+    assert isinstance(generator.blocks[2].attention, SelfAttention2d)
+    assert discriminator.blocks[1].attention.channels == 128
+
+
+@pytest.mark.parametrize("placement", ["second_norm", "after_second_norm", "after_block"])
+def test_every_placement_is_used_by_the_forward_pass(placement):
+    from an.models import Discriminator, Generator
+
+    attention = params.AttentiveNorm(kind="attentive_norm", regions=4, placement=placement)
+    generator = Generator([8, 8, 8], 4, 3, True, attention, 8)
+    discriminator = Discriminator([8, 8], 2, "output", True, 3, "projection", attention, 16, 8)
+    labels = torch.arange(2)
+    discriminator(generator(torch.randn(2, 4), labels), labels)[0].sum().backward()
+    layers = [m for n in (generator, discriminator) for m in n.modules() if isinstance(m, AttentiveNorm2d)]
+    assert len(layers) == 2 and all(layer.rho.grad is not None for layer in layers)
+
+
+def test_labels_matter_to_both_networks():
+    generator, discriminator = build("an", "nano", 10)
+    for embedding in (m for m in generator.modules() if isinstance(m, torch.nn.Embedding)):
+        torch.nn.init.normal_(embedding.weight, 1.0)
+    generator.eval(), discriminator.eval()
+    z, first, second = torch.randn(1, generator.latent), torch.tensor([0]), torch.tensor([1])
+    images = generator(z, first)
+    assert not torch.equal(images, generator(z, second))
+    assert not torch.equal(discriminator(images, first)[0], discriminator(images, second)[0])
+
+
+def test_unknown_names_are_user_errors():
+    with pytest.raises(UserError, match="did you mean 'sagan'"):
+        build("saagan", "smoke", 10)
+    with pytest.raises(UserError, match="unknown scale"):
+        build("an", "huge", 10)

@@ -1,0 +1,83 @@
+"""Parameters: what is wrong in a file is named by file and key; the committed schema is the types'."""
+
+import json
+from pathlib import Path
+
+import jsonschema
+import pytest
+import yaml
+from conftest import ROOT, an
+
+from an import params
+
+
+def edit(folder: Path, file: str, change) -> None:
+    path = folder / "params" / file
+    content = yaml.safe_load(path.read_text())
+    change(content)
+    path.write_text(yaml.safe_dump(content, sort_keys=False))
+
+
+FAULTS = [
+    ("scales/nano.yaml", lambda c: c.update(atention_resolution=16), "unknown key 'atention_resolution' (did you mean"),
+    ("scales/nano.yaml", lambda c: c["recipes"]["ttur"].update(batch="8"), "key 'recipes.ttur.batch' is '8'"),
+    ("scales/nano.yaml", lambda c: c["recipes"]["ttur"].update(batch=0), "key 'recipes.ttur.batch' is 0"),
+    ("scales/nano.yaml", lambda c: c.pop("seeds"), "key 'seeds' is missing"),
+    ("scales/nano.yaml", lambda c: c.update(resolution=64), "resolution is 64"),
+    ("scales/nano.yaml", lambda c: c.update(attention_resolution=32), "attention_resolution must be"),
+    ("scales/nano.yaml", lambda c: c.update(snapshots=3), "must be a multiple of snapshots"),
+    ("scales/nano.yaml", lambda c: c.update(dataset="imagenet"), "dataset_path must name the folder"),
+    ("rows.yaml", lambda c: c["an"]["attention"].update(region=8), "unknown key 'an.attention.region' (did you mean"),
+    ("rows.yaml", lambda c: c["an"].update(conditioning="projecton"), "key 'an.conditioning' is 'projecton'"),
+]
+
+
+@pytest.mark.parametrize(("file", "change", "message"), FAULTS)
+def test_a_fault_is_one_sentence_that_names_file_and_key(project, file, change, message):
+    edit(project, file, change)
+    if file == "rows.yaml":
+        arguments = ("--scale", "nano", "--seed", 0, "--data", "x", "--checkpoints", "x", "--events", "x")
+        done = an(project, "train", "--row", "an", *arguments, "--scratch", "out")
+    else:
+        done = an(project, "prepare", "--scale", "nano", "--data", "out")
+    assert done.returncode == 1 and message in done.stderr and f"params/{file}" in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+    assert not (project / "out").exists()
+
+
+def test_not_yaml(project):
+    (project / "params/rows.yaml").write_text("an: {")
+    arguments = ("--seed", 0, "--data", "x", "--checkpoints", "x", "--events", "x", "--scratch", "x")
+    done = an(project, "train", "--row", "an", "--scale", "nano", *arguments)
+    assert done.returncode == 1 and "params/rows.yaml is not valid YAML" in done.stderr
+
+
+def test_committed_schema_is_generated_and_accepts_the_files():
+    schema = json.loads((ROOT / "params/schema.json").read_text())
+    assert schema == params.schema(), "run: python -m an schema > params/schema.json"
+    for file in ("rows.yaml", "published.yaml", *(f"scales/{p.name}" for p in (ROOT / "params/scales").glob("*.yaml"))):
+        content = json.loads(json.dumps(yaml.safe_load((ROOT / "params" / file).read_text())))
+        jsonschema.validate(content, schema["scales/*.yaml" if "scales" in file else file])
+
+
+def test_digest_follows_what_matters_to_training_and_nothing_else():
+    rows, scale = params.load_rows(), params.load_scale("smoke")
+
+    def digest(row, scale=scale):
+        return params.digest(params.training_settings(row, scale))
+
+    assert len({digest(row) for row in rows.values()}) == len(rows), "two rows are the same"
+    an_row = rows["an"]
+    assert digest(an_row.model_copy(update={"tables": {1: "another label"}})) == digest(an_row)
+    assert digest(an_row, scale.model_copy(update={"log_every": 7})) == digest(an_row)
+    slower = scale.recipes["ttur"].model_copy(update={"generator_lr": 1e-9})
+    other = scale.model_copy(update={"recipes": {**scale.recipes, "ttur": slower}})
+    assert digest(an_row, other) != digest(an_row) and digest(rows["sngan"], other) == digest(rows["sngan"])
+
+
+def test_published_numbers_belong_to_rows_that_exist():
+    rows, published = params.load_rows(), params.load_published()
+    for table in (1, 2, 4):
+        assert set(getattr(published, f"table{table}")) <= {name for name, row in rows.items() if table in row.tables}
+    assert published.table1["an"]["fid"] == 17.84 and published.table4["an-no-ssr"]["inception_score"] == 37.86
+    assert len(published.table2["an"]) == len(published.table2_classes) == 8

@@ -1,0 +1,162 @@
+"""The workflow end to end at nano scale from an empty folder, and what a change reruns."""
+
+import subprocess
+import sys
+
+import pandas as pd
+import pytest
+import yaml
+from conftest import ROOT, copy_project, snakemake
+
+from an import params
+from an.__main__ import parser
+
+NANO = ("--config", "scale=nano")
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """A project whose nano scale ran from an empty folder."""
+    project = copy_project(tmp_path_factory.mktemp("finished"))
+    done = snakemake(project, *NANO)
+    assert done.returncode == 0, done.stderr[-3000:]
+    return project
+
+
+def planned(project) -> dict[str, int]:
+    """Jobs by rule that a dry run would start."""
+    done = snakemake(project, "--dry-run", *NANO)
+    assert done.returncode == 0, done.stderr[-3000:]
+    if "Nothing to be done" in done.stdout + done.stderr:
+        return {}
+    lines = iter((done.stdout + done.stderr).splitlines())
+    for line in lines:
+        if line.startswith("job ") and line.split() == ["job", "count"]:
+            break
+    next(lines)
+    jobs = {}
+    for line in lines:
+        parts = line.split()
+        if len(parts) != 2 or parts[0] == "total":
+            break
+        jobs[parts[0]] = int(parts[1])
+    return jobs
+
+
+def test_end_to_end(finished):
+    for table in (1, 2, 4, 5):
+        for kind in ("md", "csv", "tex"):
+            assert (finished / f"reports/nano/table{table}.{kind}").stat().st_size > 100
+    one = pd.read_csv(finished / "reports/nano/table1.csv")
+    assert list(one["row"]) == ["acgan", "sngan", "sngan-star", "sagan", "an"]
+    assert one[["fid", "intra_fid", "inception_score", "iterations", "fid_untrained"]].notna().all(axis=None)
+    four = pd.read_csv(finished / "reports/nano/table4.csv")
+    assert len(four) == 8 and four[["fid", "inception_score"]].notna().all(axis=None)
+    assert pd.read_csv(finished / "reports/nano/table5.csv")["median_ms"].notna().any()
+    assert planned(finished) == {}, "a second run has nothing to do"
+
+
+def test_no_rule_writes_what_git_tracks(finished):
+    tracked = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split()
+    made = {str(p.relative_to(finished)) for p in finished.rglob("*") if p.is_file()} - set(tracked)
+    folders = {name.split("/")[0] for name in made if not (ROOT / name).exists() or "/" in name}
+    for name in tracked:
+        assert (finished / name).read_bytes() == (ROOT / name).read_bytes(), name
+    assert {"data", "checkpoints", "samples", "results", "reports"} <= folders
+
+
+def change(project, file, edit):
+    path = project / "params" / file
+    before = path.read_text()
+    content = yaml.safe_load(before)
+    edit(content)
+    path.write_text(yaml.safe_dump(content, sort_keys=False))
+    return lambda: path.write_text(before)
+
+
+TABLES_OF_AN_N8 = {"train_gan": 1, "generate_samples": 1, "evaluate_samples": 1, "render_quality_table": 1, "all": 1}
+
+
+def test_a_row_change_reruns_only_its_own_jobs(finished):
+    undo = change(finished, "rows.yaml", lambda c: c["an-n8"]["attention"].update(regions=6))
+    try:
+        assert planned(finished) == TABLES_OF_AN_N8
+    finally:
+        undo()
+
+
+def test_a_label_change_only_renders(finished):
+    undo = change(finished, "rows.yaml", lambda c: c["an-n8"].update(tables={4: "another label"}))
+    try:
+        assert planned(finished) == {"render_quality_table": 1, "all": 1}
+    finally:
+        undo()
+
+
+def test_another_sample_count_does_not_train_again(finished):
+    undo = change(finished, "scales/nano.yaml", lambda c: c["evaluation"].update(samples=120))
+    try:
+        jobs = planned(finished)
+        assert "train_gan" not in jobs and jobs["generate_samples"] == jobs["evaluate_samples"] == 12
+    finally:
+        undo()
+
+
+def test_a_code_change_reruns_the_rules_that_use_it(finished):
+    file = finished / "an/evaluation/timing.py"
+    before = file.read_text()
+    file.write_text(before + "\n# changed\n")
+    try:
+        jobs = planned(finished)
+        assert jobs["time_modules"] == 1 and "train_gan" not in jobs and "generate_samples" not in jobs
+    finally:
+        file.write_text(before)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--config", "scale=smoek"), "unknown scale 'smoek' (did you mean 'smoke'?)"),
+        (("--config", "scale=paper"), "data/raw/imagenet is missing"),
+        (("results/nano/sgan/seed-0/metrics.json", *NANO), "sgan"),
+    ],
+)
+def test_bad_input_stops_before_any_job(project, arguments, message):
+    done = snakemake(project, *arguments)
+    assert done.returncode != 0 and message in done.stdout + done.stderr
+    assert not (project / "scratch").exists()
+
+
+def test_a_misspelled_key_stops_before_any_job(project):
+    change(project, "scales/nano.yaml", lambda c: c.update(sead=[0]))
+    done = snakemake(project, *NANO)
+    assert done.returncode != 0 and "params/scales/nano.yaml: unknown key 'sead' (did you mean" in done.stderr
+    assert not (project / "data").exists()
+
+
+def test_rulegraph_reads_as_the_method(project):
+    done = snakemake(project, "--rulegraph", *NANO)
+    names = {
+        line.split('label = "')[1].split('"')[0]: line.split("[")[0].strip()
+        for line in done.stdout.splitlines()
+        if "label = " in line
+    }
+    edges = {tuple(part.strip() for part in line.split("->")) for line in done.stdout.splitlines() if "->" in line}
+    chain = ["prepare_dataset", "train_gan", "generate_samples", "evaluate_samples", "render_quality_table", "all"]
+    for first, second in zip(chain[:-1], chain[1:], strict=True):
+        assert (names[first], names[second]) in edges, (first, second)
+
+
+def test_every_verb_has_help():
+    verbs = next(a for a in parser()._actions if a.dest == "verb").choices
+    assert {"prepare", "train", "generate", "evaluate", "time", "table"} <= set(verbs)
+    for verb in verbs:
+        done = subprocess.run([sys.executable, "-m", "an", verb, "--help"], cwd=ROOT, capture_output=True, text=True)
+        assert done.returncode == 0 and "usage: python -m an" in done.stdout
+
+
+def test_every_scale_loads_and_plans(project):
+    for name in ("smoke", "bench"):
+        assert params.load_scale(name)
+        done = snakemake(project, "--dry-run", "--config", f"scale={name}")
+        assert done.returncode == 0, done.stderr[-2000:]

@@ -1,0 +1,56 @@
+# The chosen scale and its rows, validated before any job starts.
+
+import json
+import os
+import sys
+
+from snakemake.exceptions import WorkflowError
+
+# The package beside this Snakefile, not one installed elsewhere.
+sys.path.insert(0, os.getcwd())
+
+from an import params, provenance
+from an.errors import UserError
+from an.names import snapshot_name
+
+SCALE_NAME = config.get("scale", "smoke")
+try:
+    SCALE = params.load_scale(SCALE_NAME)
+    ROWS = params.load_rows()
+    PUBLISHED = params.load_published()
+except UserError as error:
+    raise WorkflowError(str(error))
+
+TABLES = [1, 2, 4, 5]
+DATA = SCALE.data_folder
+RUN = f"results/{SCALE_NAME}/{{row}}/seed-{{seed}}"
+SNAPSHOTS = [snapshot_name(number) for number in range(SCALE.snapshots + 1)]
+
+
+wildcard_constraints:
+    row="|".join(ROWS),
+    seed="[0-9]+",
+    table="[0-9]+",
+
+
+def table_runs(table):
+    """Metrics and per-class files of every row in a table, all seeds."""
+    rows = [name for name, row in ROWS.items() if table in row.tables]
+    files = [f"{RUN}/metrics.json", f"{RUN}/classes.csv"]
+    return expand(files, row=rows, seed=SCALE.seeds)
+
+
+# What a rule's result depends on besides its input files goes into its params, so that a change reruns it.
+
+
+def table_labels(table):
+    return json.dumps({name: row.tables[table] for name, row in ROWS.items() if table in row.tables})
+
+
+def training(wildcards):
+    return json.dumps(params.training_settings(ROWS[wildcards.row], SCALE), sort_keys=True)
+
+
+def section(*names):
+    """The named parts of the scale."""
+    return json.dumps(SCALE.model_dump(mode="json", include=set(names)), sort_keys=True)

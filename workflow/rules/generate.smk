@@ -1,0 +1,23 @@
+rule generate_samples:
+    input:
+        manifest=rules.prepare_dataset.output.manifest,
+        arrays=rules.prepare_dataset.output.arrays,
+        generators=rules.train_gan.output.generators,
+    output:
+        samples=f"samples/{SCALE_NAME}/{{row}}/seed-{{seed}}/samples.npy",
+        snapshots=f"samples/{SCALE_NAME}/{{row}}/seed-{{seed}}/snapshots.npy",
+    log:
+        f"logs/{SCALE_NAME}/generate_samples/{{row}}-{{seed}}.log",
+    conda:
+        "../../environment.yml"
+    resources:
+        gpu=SCALE.gpus,
+    params:
+        scale=SCALE_NAME,
+        data=subpath(input.manifest, parent=True),
+        checkpoints=lambda wildcards, input: os.path.dirname(input.generators[0]),
+        settings=section("evaluation"),
+        code=provenance.code_digest("generation.py", "layers", "models"),
+    shell:
+        "python -m an generate --row {wildcards.row} --scale {params.scale} --seed {wildcards.seed} --data {params.data}"
+        " --checkpoints {params.checkpoints} --samples {output.samples} --snapshots {output.snapshots} &> {log}"
