@@ -16,7 +16,8 @@ from .training import checkpoints
 
 def latent(seed: int, index: int, size: int) -> torch.Tensor:
     """z of image ``index``: the same whatever the batch size, device or number of images."""
-    return torch.randn(size, generator=torch.Generator().manual_seed(seed * 2**40 + index))
+    # numpy hashes the pair; torch's CPU generator keeps only 32 bits of a seed.
+    return torch.from_numpy(np.random.default_rng([seed, index]).standard_normal(size, dtype=np.float32))
 
 
 @torch.inference_mode()

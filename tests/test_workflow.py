@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from itertools import pairwise
 
 import pandas as pd
 import pytest
@@ -143,7 +144,7 @@ def test_rulegraph_reads_as_the_method(project):
     }
     edges = {tuple(part.strip() for part in line.split("->")) for line in done.stdout.splitlines() if "->" in line}
     chain = ["prepare_dataset", "train_gan", "generate_samples", "evaluate_samples", "render_quality_table", "all"]
-    for first, second in zip(chain[:-1], chain[1:], strict=True):
+    for first, second in pairwise(chain):
         assert (names[first], names[second]) in edges, (first, second)
 
 

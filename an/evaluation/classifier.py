@@ -69,7 +69,7 @@ def measure(network: FeatureClassifier, data: Prepared, device: torch.device, ba
     network.eval()
     right = 0
     for start in range(0, len(data.labels), batch):
-        _, logits = network(to_device(data.images[start : start + batch], device))
+        _, logits = network(to_device(np.array(data.images[start : start + batch]), device))
         right += int(np.sum(logits.argmax(1).cpu().numpy() == data.labels[start : start + batch]))
     return right / len(data.labels)
 

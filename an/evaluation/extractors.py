@@ -31,7 +31,7 @@ def extract(
     """
     features, logits = [], []
     for start in progress(range(0, len(images), batch), what):
-        f, g = network(to_device(images[start : start + batch], device))
+        f, g = network(to_device(np.array(images[start : start + batch]), device))
         features.append(f.cpu().numpy())
         logits.append(g.cpu().numpy())
     features, logits = np.concatenate(features), np.concatenate(logits)

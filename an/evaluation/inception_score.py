@@ -5,14 +5,13 @@ from scipy.special import log_softmax
 
 
 def inception_score(logits: np.ndarray, splits: int) -> float:
-    """``exp(E KL(p(y|x) || p(y)))`` of logits ``[N, K]``, averaged over equal splits of the samples; in [1, K].
+    """``exp(E KL(p(y|x) || p(y)))`` of logits ``[N, K]``, averaged over equal splits of consecutive samples; in [1, K].
 
-    Samples are dealt to the splits in turn, so that labels in a repeating order fall evenly into each.
+    Generated labels repeat in order, so that every class falls evenly into each split.
     """
     log_p = log_softmax(np.asarray(logits, dtype=np.float64), axis=1)
     scores = []
-    for k in range(splits):
-        part = log_p[k::splits]
+    for part in np.array_split(log_p, splits):
         p = np.exp(part)
         marginal = p.mean(0)
         log_marginal = np.log(marginal, where=marginal > 0, out=np.zeros_like(marginal))
