@@ -44,7 +44,7 @@ def an(folder: Path, *arguments: str, timeout: int = 300, **environment: str) ->
     return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=timeout, env=env)
 
 
-def snakemake(folder: Path, *arguments: str, timeout: int = 900) -> subprocess.CompletedProcess:
+def snakemake(folder: Path, *arguments: str, timeout: int = 300) -> subprocess.CompletedProcess:
     command = [sys.executable, "-m", "snakemake", "--cores", "all", "--resources", "gpu=4", *arguments]
     path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
     env = {**os.environ, "PATH": path}

@@ -118,7 +118,7 @@ def test_a_code_change_reruns_the_rules_that_use_it(finished):
     ("arguments", "message"),
     [
         (("--config", "scale=smoek"), "unknown scale 'smoek' (did you mean 'smoke'?)"),
-        (("--config", "scale=paper"), "data/raw/imagenet is missing"),
+        (("--config", "scale=paper"), "params/scales/paper.yaml: dataset_path is data/raw/imagenet, which is missing"),
         (("results/nano/sgan/seed-0/metrics.json", *NANO), "sgan"),
     ],
 )

@@ -18,6 +18,7 @@ try:
     SCALE = params.load_scale(SCALE_NAME)
     ROWS = params.load_rows()
     PUBLISHED = params.load_published()
+    params.check_dataset_path(SCALE_NAME)
 except UserError as error:
     raise WorkflowError(str(error))
 
