@@ -209,12 +209,12 @@ def load_scale(name: str) -> Scale:
 def check_dataset_path(scale_name: str) -> None:
     """Raise UserError when a scale's data set is neither prepared nor where the scale says it is."""
     scale = load_scale(scale_name)
-    if scale.dataset_path and not Path(scale.data_folder, "manifest.json").exists():
-        if not Path(scale.dataset_path).is_dir():
-            raise UserError(
-                f"params/scales/{scale_name}.yaml: dataset_path is {scale.dataset_path}, which is missing: "
-                f"put or link the {scale.dataset} folder there, or name the folder that holds it."
-            )
+    prepared = Path(scale.data_folder, "manifest.json").exists()
+    if scale.dataset_path and not prepared and not Path(scale.dataset_path).is_dir():
+        raise UserError(
+            f"params/scales/{scale_name}.yaml: dataset_path is {scale.dataset_path}, which is missing: "
+            f"put or link the {scale.dataset} folder there, or name the folder that holds it."
+        )
 
 
 def load_published() -> Published:

@@ -45,7 +45,7 @@ def an(folder: Path, *arguments: str, timeout: int = 300, **environment: str) ->
 
 
 def snakemake(folder: Path, *arguments: str, timeout: int = 300) -> subprocess.CompletedProcess:
-    command = [sys.executable, "-m", "snakemake", "--cores", "all", "--resources", "gpu=4", *arguments]
+    command = [sys.executable, "-m", "snakemake", *arguments, "--cores", "all", "--resources", "gpu=4"]
     path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
     env = {**os.environ, "PATH": path}
     return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=timeout, env=env)
