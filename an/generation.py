@@ -54,7 +54,7 @@ def generate(
     device: torch.device,
 ) -> None:
     """Make the images that a trained row is evaluated on, and those of its snapshots along training."""
-    row, scale = params.load_row(row_name), params.load_scale(scale_name)
+    row, scale = params.load_row(row_name, "generation"), params.load_scale(scale_name)
     generator = build_generator(row, scale, num_classes).to(device)
     counts, size = scale.evaluation, (scale.resolution, scale.resolution, 3)
 

@@ -56,8 +56,9 @@ class AttentiveNorm(Strict):
 
 
 class Row(Strict):
-    """One system of the paper: its networks' switches and the recipe that trains it."""
+    """One class-conditional system of the paper: its networks' switches and the recipe that trains it."""
 
+    task: Literal["generation"]
     tables: dict[Literal[1, 2, 4], str] = Field(description="the tables it stands in, and its label there")
     generator_spectral_norm: bool
     discriminator_hidden: Literal["input", "output"]
@@ -65,6 +66,16 @@ class Row(Strict):
     classifier_weight: Weight = Field(1.0, description="of AC-GAN's cross-entropy terms")
     attention: Annotated[SelfAttention | AttentiveNorm, Field(discriminator="kind")] | None
     recipe: Literal["ttur", "sngan"]
+
+
+class InpaintingRow(Strict):
+    """One inpainting system: the second branch of its fine network, and the losses that train it."""
+
+    task: Literal["inpainting"]
+    tables: dict[Literal[3], str]
+    wide: bool = Field(description="the widths of the paper's variant instead of DeepFill's")
+    attention: AttentiveNorm | None = Field(description="in the second branch; null is contextual attention")
+    losses: Literal["paper", "released"]
 
 
 class Recipe(Strict):
@@ -108,6 +119,38 @@ class Evaluation(Strict):
     classifier: Classifier
 
 
+class Inpainting(Strict):
+    """Table 3: images with a hole, in two phases: reconstruction alone, then with the critics."""
+
+    dataset: Literal["photographs", "paris_streetview"]
+    dataset_path: str | None = None
+    resolution: PositiveInt
+    test_crops: PositiveInt = Field(description="fixed crops of each held-out photograph that the models complete")
+    width: PositiveInt = Field(description="of the generator's first layer; 32 in DeepFill")
+    critic_width: PositiveInt
+    lr: PositiveFloat
+    betas: tuple[float, float] = Field(strict=False)
+    batch: PositiveInt
+    pretraining_steps: PositiveInt
+    adversarial_steps: PositiveInt
+    critic_updates: PositiveInt = Field(description="of the critics before each of the generator, in the second phase")
+    reconstruction_weight: Weight = Field(description="lambda_rec of equation 9; the paper does not state it")
+    adversarial_weight: Weight = Field(1e-3, description="lambda_adv of equation 9 in the second phase")
+    gradient_penalty: Weight = Field(10.0, description="lambda_gp of equation 10")
+    checkpoint_every: PositiveInt
+    log_every: PositiveInt
+
+    @model_validator(mode="after")
+    def path_is_given(self):
+        if self.dataset == "paris_streetview" and not self.dataset_path:
+            raise ValueError("dataset_path must name the folder that holds Paris StreetView")
+        return self
+
+    @property
+    def data_folder(self) -> str:
+        return f"data/{self.dataset}-{self.resolution}"
+
+
 class Timing(Strict):
     """Table 5: module inference time at batch 1."""
 
@@ -137,6 +180,7 @@ class Scale(Strict):
     discriminator: DiscriminatorSize
     recipes: dict[Literal["ttur", "sngan"], Recipe]
     evaluation: Evaluation
+    inpainting: Inpainting
     timing: Timing
 
     @model_validator(mode="after")
@@ -181,17 +225,19 @@ class Published(Strict):
     table5: dict[str, list[float | None]]
 
 
-Rows = TypeAdapter(dict[Annotated[str, Field(pattern="^[a-z0-9-]+$")], Row])
+RowName = Annotated[str, Field(pattern="^[a-z0-9-]+$")]
+Rows = TypeAdapter(dict[RowName, Annotated[Row | InpaintingRow, Field(discriminator="task")]])
 
 
-def load_rows() -> dict[str, Row]:
-    """Every row by name. Raises UserError naming file and key."""
-    return _load(FOLDER / "rows.yaml", Rows)
+def load_rows(task: str | None = None) -> dict[str, Row | InpaintingRow]:
+    """Rows by name, of every task or of one. Raises UserError naming file and key."""
+    rows = _load(FOLDER / "rows.yaml", Rows)
+    return {name: row for name, row in rows.items() if task in (None, row.task)}
 
 
-def load_row(name: str) -> Row:
-    """One row by name. Raises UserError for an unknown one."""
-    rows = load_rows()
+def load_row(name: str, task: str | None = None) -> Row | InpaintingRow:
+    """One row by name. Raises UserError for one that is unknown or of another task."""
+    rows = load_rows(task)
     if name not in rows:
         raise UserError(f"unknown row '{name}'{_hint(name, rows)}: params/rows.yaml has {', '.join(rows)}.")
     return rows[name]
@@ -209,12 +255,13 @@ def load_scale(name: str) -> Scale:
 def check_dataset_path(scale_name: str) -> None:
     """Raise UserError when a scale's data set is neither prepared nor where the scale says it is."""
     scale = load_scale(scale_name)
-    prepared = Path(scale.data_folder, "manifest.json").exists()
-    if scale.dataset_path and not prepared and not Path(scale.dataset_path).is_dir():
-        raise UserError(
-            f"params/scales/{scale_name}.yaml: dataset_path is {scale.dataset_path}, which is missing: "
-            f"put or link the {scale.dataset} folder there, or name the folder that holds it."
-        )
+    for prefix, part in (("", scale), ("inpainting.", scale.inpainting)):
+        prepared = Path(part.data_folder, "manifest.json").exists()
+        if part.dataset_path and not prepared and not Path(part.dataset_path).is_dir():
+            raise UserError(
+                f"params/scales/{scale_name}.yaml: {prefix}dataset_path is {part.dataset_path}, which is missing: "
+                f"put or link the {part.dataset} folder there, or name the folder that holds it."
+            )
 
 
 def load_published() -> Published:
@@ -228,6 +275,15 @@ def training_settings(row: Row, scale: Scale) -> dict:
         "row": row.model_dump(mode="json", exclude={"tables"}),
         "recipe": scale.recipes[row.recipe].model_dump(mode="json"),
         "scale": scale.model_dump(mode="json", include=sizes),
+    }
+
+
+def inpainting_settings(row: InpaintingRow, scale: Scale) -> dict:
+    """Everything that determines an inpainting run's result, besides its seed, data and code."""
+    housekeeping = {"test_crops", "checkpoint_every", "log_every"}
+    return {
+        "row": row.model_dump(mode="json", exclude={"tables"}),
+        "scale": scale.inpainting.model_dump(mode="json", exclude=housekeeping),
     }
 
 
@@ -258,7 +314,11 @@ def _load(path: Path, adapter: TypeAdapter):
 def _first_fault(error: ValidationError) -> str:
     fault = error.errors()[0]
     # pydantic names the chosen member of a union in the location; people do not.
-    key = ".".join(str(part) for part in fault["loc"] if part not in ("self_attention", "attentive_norm"))
+    key = ".".join(
+        str(part)
+        for part in fault["loc"]
+        if part not in ("self_attention", "attentive_norm", "generation", "inpainting")
+    )
     if fault["type"] == "extra_forbidden":
         known = [name for model in Strict.__subclasses__() for name in model.model_fields]
         return f"unknown key '{key}'{_hint(str(fault['loc'][-1]), known)}"

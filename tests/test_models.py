@@ -24,7 +24,7 @@ def test_parameter_counts(name):
     assert counts == COUNTS[name]
 
 
-@pytest.mark.parametrize("row", params.load_rows())
+@pytest.mark.parametrize("row", params.load_rows("generation"))
 def test_shapes_and_gradients_of_every_row(row):
     generator, discriminator = build(row, "nano", 10)
     labels = torch.tensor([0, 3, 9])
@@ -55,7 +55,7 @@ def test_which_layers_are_spectrally_normalized():
         kinds = (torch.nn.Conv2d, torch.nn.Linear)
         return [m for m in network.modules() if isinstance(m, kinds) and not parametrize.is_parametrized(m)]
 
-    for row in params.load_rows():
+    for row in params.load_rows("generation"):
         generator, discriminator = build(row, "nano", 10)
         assert not plain(discriminator), row
         assert bool(plain(generator)) == (row in ("acgan", "sngan")), row

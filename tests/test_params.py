@@ -61,7 +61,7 @@ def test_committed_schema_is_generated_and_accepts_the_files():
 
 
 def test_digest_follows_what_matters_to_training_and_nothing_else():
-    rows, scale = params.load_rows(), params.load_scale("smoke")
+    rows, scale = params.load_rows("generation"), params.load_scale("smoke")
 
     def digest(row, scale=scale):
         return params.digest(params.training_settings(row, scale))

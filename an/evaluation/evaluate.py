@@ -33,7 +33,7 @@ def evaluate(
     classes_file: str | Path,  # receives CSV: intra-FID of every class
     device: torch.device,
 ) -> None:
-    row, scale = params.load_row(row_name), params.load_scale(scale_name)
+    row, scale = params.load_row(row_name, "generation"), params.load_scale(scale_name)
     train = open_split(data, "train")
     network = load_classifier(scale, train.num_classes, classifier, device)
     real = np.load(reference)

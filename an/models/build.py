@@ -9,9 +9,9 @@ def build(row: str, scale: str, num_classes: int) -> tuple[Generator, Discrimina
     """Generator and discriminator of a row at a scale, both by name, e.g. ``build("an", "paper", 1000)``.
 
     Raises:
-        UserError: for a name that ``params/`` does not have.
+        UserError: for a name that ``params/`` does not have, or an inpainting row.
     """
-    settings, sizes = params.load_row(row), params.load_scale(scale)
+    settings, sizes = params.load_row(row, "generation"), params.load_scale(scale)
     return build_generator(settings, sizes, num_classes), build_discriminator(settings, sizes, num_classes)
 
 

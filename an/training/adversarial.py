@@ -29,7 +29,7 @@ def train(
         UserError: bad names or data, a folder in use by another trainer, resume state of other parameters, or a
             loss that is not finite (the last good resume point stays).
     """
-    row, scale = params.load_row(row_name), params.load_scale(scale_name)
+    row, scale = params.load_row(row_name, "generation"), params.load_scale(scale_name)
     prepared = open_split(data, "train")
     scratch, checkpoint_folder = Path(scratch), Path(checkpoint_folder)
     with loop.held(scratch):

@@ -16,7 +16,8 @@ from an.names import snapshot_name
 SCALE_NAME = config.get("scale", "smoke")
 try:
     SCALE = params.load_scale(SCALE_NAME)
-    ROWS = params.load_rows()
+    ROWS = params.load_rows("generation")
+    INPAINTING_ROWS = params.load_rows("inpainting")
     PUBLISHED = params.load_published()
     params.check_dataset_path(SCALE_NAME)
 except UserError as error:
