@@ -1,127 +1,254 @@
-"""The command line: ``python -m an VERB``, one verb for each rule of the workflow."""
+"""The command line: ``python -m an VERB``, one verb for each rule of the workflow. Verbs import what they need."""
 
-import argparse
 import sys
+
+import click
 
 from .errors import UserError
 
 
-def parser() -> argparse.ArgumentParser:
-    top = argparse.ArgumentParser(prog="python -m an", description="Attentive normalization: one verb for each step.")
-    verbs = top.add_subparsers(dest="verb", required=True, metavar="VERB")
-
-    def verb(name: str, run, text: str, *options: str) -> None:
-        sub = verbs.add_parser(name, help=text, description=text)
-        for option in options:
-            name, _, meaning = option.partition(": ")
-            sub.add_argument(f"--{name}", required=True, help=meaning, type=int if name in INTEGERS else str)
-        sub.set_defaults(run=run)
-
-    row, scale, seed = "row: a row of params/rows.yaml", "scale: a file of params/scales/", "seed: random seed"
-    data, classifier = "data: folder of prepared arrays", "classifier: weights of the feature classifier"
-    folder = "checkpoints: folder of the row's checkpoints"
-
-    verb("prepare", _prepare, "Bring the scale's data set to memory-mapped arrays with a manifest.", scale, data)
-    report = "report: JSON file to write"
-    weights = "checkpoint: weights to write"
-    verb("train-classifier", _train_classifier, "Train the feature classifier.", scale, data, weights, report)
-    features = "features: array of reference features"
-    reference = "Extract the features of the training images, and the metrics of the held-out ones."
-    verb("reference", _reference, reference, scale, data, classifier, features, report)
-    events, scratch = "events: JSON-lines file to write", "scratch: folder of resume state"
-    verb("train", _train, "Train a row; resumes by itself.", row, scale, seed, data, folder, events, scratch)
-    images = ("samples: array of images", "snapshots: array of each snapshot's images")
-    verb("generate", _generate, "Generate images from a trained row.", row, scale, seed, data, folder, *images)
-    written = ("metrics: JSON file to write", "classes: CSV file of intra-FID per class to write")
-    used = (row, scale, seed, data, classifier, features, folder, *images)
-    verb("evaluate", _evaluate, "Compute FID, IS and intra-FID of a row's images.", *used, *written)
-    verb("time", _time, "Time attentive normalization against self-attention.", scale, "out: JSON file to write")
-    table = ("table: 1, 2, 4 or 5", "results: folder of result files", "reports: folder to write into")
-    verb("table", _table, "Render a table as Markdown, CSV and LaTeX.", scale, *table)
-    verb("schema", _schema, "Print the JSON Schema of params/.")
-    return top
+def option(name: str, meaning: str, kind=str, required: bool = True):
+    return click.option(f"--{name}", type=kind, required=required, help=meaning)
 
 
-INTEGERS = {"seed", "table"}
+row = option("row", "A row of params/rows.yaml.")
+scale = option("scale", "A file of params/scales/.")
+seed = option("seed", "Random seed.", int)
+data = option("data", "Folder of prepared arrays.")
+classifier = option("classifier", "Weights of the feature classifier.")
+features = option("features", "Array of the training images' features.")
+checkpoints = option("checkpoints", "Folder of the row's checkpoints.")
+checkpoint = option("checkpoint", "Weights of a generator.")
+samples = option("samples", "Array of generated images.")
+snapshots = option("snapshots", "Array of each snapshot's generated images.")
+folder = option("folder", "Folder of PNG files.")
+metrics = option("metrics", "JSON file to write.")
+out = option("out", "File to write.")
 
 
-def _device():
+def device():
     from .devices import keep_freed_memory, pick_device
 
     keep_freed_memory()
     return pick_device()
 
 
-def _prepare(a):
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+def an():
+    """Attentive normalization: one verb for each step of the pipeline, and `complete` for pictures of your own."""
+
+
+@an.command()
+@scale
+@data
+def prepare(scale, data):
+    """Bring the scale's data set to memory-mapped arrays with a manifest."""
     from .data.preparation import prepare
     from .params import load_scale
 
-    scale = load_scale(a.scale)
-    prepare(scale.dataset, scale.resolution, a.data, scale.dataset_path)
+    settings = load_scale(scale)
+    prepare(settings.dataset, settings.resolution, data, settings.dataset_path)
 
 
-def _train_classifier(a):
+@an.command()
+@scale
+@data
+def prepare_photographs(scale, data):
+    """Bring the scale's photographs for inpainting to memory-mapped arrays with a manifest."""
+    from .data.crop_preparation import prepare_crops
+    from .params import load_scale
+
+    settings = load_scale(scale).inpainting
+    prepare_crops(settings.dataset, settings.resolution, settings.test_crops, data, settings.dataset_path)
+
+
+@an.command()
+@scale
+@data
+@option("checkpoint", "Weights to write.")
+@option("report", "JSON file to write: accuracy, checksums.")
+def train_classifier(scale, data, checkpoint, report):
+    """Train the feature classifier on the training images."""
     from .evaluation.classifier import train_classifier
 
-    train_classifier(a.scale, a.data, a.checkpoint, a.report, _device())
+    train_classifier(scale, data, checkpoint, report, device())
 
 
-def _reference(a):
+@an.command()
+@scale
+@data
+@classifier
+@option("features", "Array to write.")
+@option("report", "JSON file to write.")
+def reference(scale, data, classifier, features, report):
+    """Extract the features of the training images, and the metrics of the held-out ones."""
     from .evaluation.reference import extract_reference
 
-    extract_reference(a.scale, a.data, a.classifier, a.features, a.report, _device())
+    extract_reference(scale, data, classifier, features, report, device())
 
 
-def _train(a):
+@an.command()
+@row
+@scale
+@seed
+@data
+@checkpoints
+@option("events", "JSON-lines file to write: losses and rates.")
+@option("scratch", "Folder of resume state.")
+def train(row, scale, seed, data, checkpoints, events, scratch):
+    """Train a row, of either task; a killed run goes on from its scratch folder."""
+    from .params import load_row
     from .training.adversarial import train
+    from .training.inpainting import train_inpainting
 
-    train(a.row, a.scale, a.seed, a.data, a.checkpoints, a.events, a.scratch, _device())
+    run = {"generation": train, "inpainting": train_inpainting}[load_row(row).task]
+    run(row, scale, seed, data, checkpoints, events, scratch, device())
 
 
-def _generate(a):
+@an.command()
+@row
+@scale
+@seed
+@data
+@checkpoints
+@samples
+@snapshots
+def generate(row, scale, seed, data, checkpoints, samples, snapshots):
+    """Generate the images a trained row is evaluated on."""
     from .data.loading import open_split
     from .generation import generate
 
-    classes = open_split(a.data, "train").num_classes
-    generate(a.row, a.scale, a.seed, classes, a.checkpoints, a.samples, a.snapshots, _device())
+    classes = open_split(data, "train").num_classes
+    generate(row, scale, seed, classes, checkpoints, samples, snapshots, device())
 
 
-def _evaluate(a):
+@an.command()
+@row
+@scale
+@seed
+@data
+@classifier
+@features
+@checkpoints
+@samples
+@snapshots
+@metrics
+@option("classes", "CSV file of intra-FID per class to write.")
+def evaluate(row, scale, seed, data, classifier, features, checkpoints, samples, snapshots, metrics, classes):
+    """Compute FID, IS and intra-FID of a row's generated images."""
     from .evaluation.evaluate import evaluate
 
-    paths = (a.data, a.classifier, a.features, a.checkpoints, a.samples, a.snapshots, a.metrics, a.classes)
-    evaluate(a.row, a.scale, a.seed, *paths, _device())
+    made = (checkpoints, samples, snapshots)
+    evaluate(row, scale, seed, data, classifier, features, *made, metrics, classes, device())
 
 
-def _time(a):
+@an.command()
+@row
+@scale
+@data
+@checkpoint
+@folder
+def complete_heldout(row, scale, data, checkpoint, folder):
+    """Complete the held-out test images with a trained inpainting row."""
+    from .completion import complete_heldout
+
+    complete_heldout(row, scale, data, checkpoint, folder, device())
+
+
+@an.command()
+@data
+@folder
+def complete_controls(data, folder):
+    """Write the test images, their inputs and their trivial completions."""
+    from .completion import complete_controls
+
+    complete_controls(data, folder)
+
+
+@an.command()
+@option("row", "The row or control that completed the images.")
+@option("seed", "Its random seed; none for a control.", int, required=False)
+@data
+@folder
+@option("checkpoint", "The row's weights, for their checksum; none for a control.", required=False)
+@metrics
+def evaluate_completions(row, seed, data, folder, checkpoint, metrics):
+    """Compute PSNR, SSIM and MAE of completed test images."""
+    from .evaluation.completions import evaluate_completions
+
+    evaluate_completions(row, seed, data, folder, checkpoint, metrics)
+
+
+@an.command()
+@click.argument("image")
+@option("mask", "Picture of the same size, white where the image is to be filled.")
+@row
+@scale
+@checkpoint
+@out
+def complete(image, mask, row, scale, checkpoint, out):
+    """Fill a hole in IMAGE, a picture of any size, with a trained inpainting row; write a PNG."""
+    from .completion import complete_picture
+
+    complete_picture(image, mask, row, scale, checkpoint, out, device())
+
+
+@an.command()
+@scale
+@out
+def time(scale, out):
+    """Time attentive normalization against self-attention."""
     from .evaluation.timing import time_modules
 
-    time_modules(a.scale, a.out, _device())
+    time_modules(scale, out, device())
 
 
-def _table(a):
+@an.command()
+@option("table", "1, 2, 3, 4 or 5.", click.IntRange(1, 5))
+@scale
+@option("results", "Folder of result files.")
+@option("reports", "Folder to write into.")
+def table(table, scale, results, reports):
+    """Render a table as Markdown, CSV and LaTeX."""
     from .reporting.tables import render
 
-    render(a.table, a.scale, a.results, a.reports)
+    render(table, scale, results, reports)
 
 
-def _schema(_):
+@an.command()
+@option("figure", "9.", click.IntRange(9, 9))
+@option("samples", "Folder of the scale's completed images.")
+@seed
+@out
+def figure(figure, samples, seed, out):
+    """Draw a figure as PNG."""
+    from .reporting.figures import figure9
+
+    figure9(samples, seed, out)
+
+
+@an.command()
+def schema():
+    """Print the JSON Schema of params/."""
     import json
 
     from .params import schema
 
-    print(json.dumps(schema(), indent=1))
+    click.echo(json.dumps(schema(), indent=1))
 
 
 def main(arguments: list[str] | None = None) -> int:
-    a = parser().parse_args(arguments)
+    """Run a verb; return its exit status. People see one sentence, not a traceback, for what is theirs to mend."""
     try:
-        a.run(a)
+        an.main(arguments, prog_name="python -m an", standalone_mode=False)
     except UserError as error:
-        print(f"an {a.verb}: {error}", file=sys.stderr)
+        click.echo(f"Error: {error}", err=True)
         return 1
-    except KeyboardInterrupt:
-        print(f"an {a.verb}: interrupted; the same command goes on from here.", file=sys.stderr)
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except click.Abort:
+        click.echo("Interrupted; the same command goes on from here.", err=True)
         return 130
     return 0
 

@@ -125,7 +125,7 @@ class Inpainting(Strict):
     dataset: Literal["photographs", "paris_streetview"]
     dataset_path: str | None = None
     resolution: PositiveInt
-    test_crops: PositiveInt = Field(description="fixed crops of each held-out photograph that the models complete")
+    test_crops: PositiveInt = Field(description="fixed crops of held-out photographs that the models complete")
     width: PositiveInt = Field(description="of the generator's first layer; 32 in DeepFill")
     critic_width: PositiveInt
     lr: PositiveFloat
@@ -136,7 +136,6 @@ class Inpainting(Strict):
     critic_updates: PositiveInt = Field(description="of the critics before each of the generator, in the second phase")
     reconstruction_weight: Weight = Field(description="lambda_rec of equation 9; the paper does not state it")
     adversarial_weight: Weight = Field(1e-3, description="lambda_adv of equation 9 in the second phase")
-    gradient_penalty: Weight = Field(10.0, description="lambda_gp of equation 10")
     checkpoint_every: PositiveInt
     log_every: PositiveInt
 

@@ -90,7 +90,7 @@ def test_other_parameters_do_not_resume_the_old_state(project, digits, tmp_path)
 
 def test_an_unknown_row_or_scale_is_one_sentence(project, digits, tmp_path):
     done = an(project, *arguments(digits, tmp_path / "out", row="sagn"))
-    assert done.returncode == 1 and done.stderr.startswith("an train: unknown row 'sagn' (did you mean 'sagan'?)")
+    assert done.returncode == 1 and done.stderr.startswith("Error: unknown row 'sagn' (did you mean 'sagan'?)")
     assert len(done.stderr.splitlines()) == 1 and not (tmp_path / "out").exists()
 
 

@@ -10,7 +10,7 @@ import yaml
 from conftest import ROOT, copy_project, snakemake
 
 from an import params
-from an.__main__ import parser
+from an.__main__ import an
 
 NANO = ("--config", "scale=nano")
 
@@ -149,11 +149,10 @@ def test_rulegraph_reads_as_the_method(project):
 
 
 def test_every_verb_has_help():
-    verbs = next(a for a in parser()._actions if a.dest == "verb").choices
-    assert {"prepare", "train", "generate", "evaluate", "time", "table"} <= set(verbs)
-    for verb in verbs:
+    assert {"prepare", "train", "generate", "evaluate", "time", "table", "complete"} <= set(an.commands)
+    for verb in an.commands:
         done = subprocess.run([sys.executable, "-m", "an", verb, "--help"], cwd=ROOT, capture_output=True, text=True)
-        assert done.returncode == 0 and "usage: python -m an" in done.stdout
+        assert done.returncode == 0 and f"Usage: python -m an {verb}" in done.stdout
 
 
 def test_every_scale_loads_and_plans(project):

@@ -25,6 +25,17 @@ class Prepared:
 def open_split(folder: str | Path, split: str) -> Prepared:
     """Open ``train`` or ``heldout``. Raises UserError when a file is missing or is not what the manifest says."""
     folder = Path(folder)
+    manifest = checked_manifest(folder, split)
+    return Prepared(
+        images=np.load(folder / f"{split}_images.npy", mmap_mode="r"),
+        labels=np.load(folder / f"{split}_labels.npy"),
+        num_classes=len(manifest["classes"]),
+        sha256=manifest["splits"][split]["sha256"][f"{split}_images.npy"],
+    )
+
+
+def checked_manifest(folder: Path, split: str) -> dict:
+    """The manifest of prepared data, once every file of the split has the checksum it states; else UserError."""
     try:
         manifest = json.loads((folder / "manifest.json").read_text())
     except FileNotFoundError:
@@ -34,12 +45,7 @@ def open_split(folder: str | Path, split: str) -> Prepared:
             raise UserError(f"{folder / name} is missing: delete {folder} and prepare the data again.")
         if sha256(folder / name) != expected:
             raise UserError(f"{folder / name} differs from its manifest: delete {folder} and prepare the data again.")
-    return Prepared(
-        images=np.load(folder / f"{split}_images.npy", mmap_mode="r"),
-        labels=np.load(folder / f"{split}_labels.npy"),
-        num_classes=len(manifest["classes"]),
-        sha256=manifest["splits"][split]["sha256"][f"{split}_images.npy"],
-    )
+    return manifest
 
 
 class Shuffled:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -87,14 +88,21 @@ def _decode_all(files: list[Path], resolution: int) -> Iterator[np.ndarray]:
 
 def centre_crop(file: Path, resolution: int) -> np.ndarray:
     """The largest centred square of an image file, resized; uint8 ``[resolution, resolution, 3]``."""
+    with opened(file) as image:
+        side = min(image.size)
+        left, top = (image.width - side) // 2, (image.height - side) // 2
+        box = (left, top, left + side, top + side)
+        # Cropped first: resize's own box argument lets the filter see past the box.
+        square = image.convert("RGB").crop(box)
+        return np.asarray(square.resize((resolution, resolution), Image.Resampling.BILINEAR))
+
+
+@contextmanager
+def opened(file: Path) -> Iterator[Image.Image]:
+    """An image file, open for the block. Raises UserError when it cannot be read, there or in the block."""
     try:
         with Image.open(file) as image:
-            side = min(image.size)
-            left, top = (image.width - side) // 2, (image.height - side) // 2
-            box = (left, top, left + side, top + side)
-            # Cropped first: resize's own box argument lets the filter see past the box.
-            square = image.convert("RGB").crop(box)
-            return np.asarray(square.resize((resolution, resolution), Image.Resampling.BILINEAR))
+            yield image
     except OSError as error:
         raise UserError(f"{file} is not a readable image ({error}): replace or remove it.") from None
 

@@ -1,7 +1,17 @@
 """Generators and discriminators, built from a row of the paper's tables and a scale."""
 
-from .build import build, build_discriminator, build_generator
+from .build import build, build_discriminator, build_generator, build_inpainting_generator
 from .discriminator import Discriminator
 from .generator import Generator
+from .inpainting import InpaintingDiscriminator, InpaintingGenerator
 
-__all__ = ["Discriminator", "Generator", "build", "build_discriminator", "build_generator"]
+__all__ = [
+    "Discriminator",
+    "Generator",
+    "InpaintingDiscriminator",
+    "InpaintingGenerator",
+    "build",
+    "build_discriminator",
+    "build_generator",
+    "build_inpainting_generator",
+]

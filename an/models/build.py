@@ -3,6 +3,7 @@
 from .. import params
 from .discriminator import Discriminator
 from .generator import Generator
+from .inpainting import InpaintingGenerator
 
 
 def build(row: str, scale: str, num_classes: int) -> tuple[Generator, Discriminator]:
@@ -38,3 +39,8 @@ def build_discriminator(row: params.Row, scale: params.Scale, num_classes: int) 
         resolution=scale.resolution,
         attention_resolution=scale.attention_resolution,
     )
+
+
+def build_inpainting_generator(row: params.InpaintingRow, scale: params.Scale) -> InpaintingGenerator:
+    branch = "attentive" if row.attention else "contextual"
+    return InpaintingGenerator(scale.inpainting.width, branch, row.wide, row.attention)

@@ -23,14 +23,18 @@ try:
 except UserError as error:
     raise WorkflowError(str(error))
 
-TABLES = [1, 2, 4, 5]
+TABLES = [1, 2, 3, 4, 5]
+CONTROL_ROWS = ["mean-colour", "biharmonic"]
 DATA = SCALE.data_folder
+PHOTOGRAPHS = SCALE.inpainting.data_folder
 RUN = f"results/{SCALE_NAME}/{{row}}/seed-{{seed}}"
 SNAPSHOTS = [snapshot_name(number) for number in range(SCALE.snapshots + 1)]
 
 
 wildcard_constraints:
     row="|".join(ROWS),
+    inpainting_row="|".join(INPAINTING_ROWS),
+    control="|".join(CONTROL_ROWS),
     seed="[0-9]+",
     table="[0-9]+",
 
@@ -46,11 +50,20 @@ def table_runs(table):
 
 
 def table_labels(table):
-    return json.dumps({name: row.tables[table] for name, row in ROWS.items() if table in row.tables})
+    return json.dumps({name: row.tables[table] for name, row in (ROWS | INPAINTING_ROWS).items() if table in row.tables})
 
 
 def training(wildcards):
     return json.dumps(params.training_settings(ROWS[wildcards.row], SCALE), sort_keys=True)
+
+
+def inpainting_training(wildcards):
+    row = INPAINTING_ROWS[wildcards.inpainting_row]
+    return json.dumps(params.inpainting_settings(row, SCALE), sort_keys=True)
+
+
+def inpainting_section(*names):
+    return json.dumps(SCALE.inpainting.model_dump(mode="json", include=set(names)), sort_keys=True)
 
 
 def section(*names):

@@ -21,6 +21,49 @@ rule render_quality_table:
         " --reports {params.reports} &> {log}"
 
 
+rule render_inpainting_table:
+    input:
+        runs=expand(INPAINTING_RUN + "/metrics.json", inpainting_row=INPAINTING_ROWS, seed=SCALE.seeds),
+        controls=expand(rules.evaluate_controls.output, control=CONTROL_ROWS),
+    output:
+        multiext(f"reports/{SCALE_NAME}/table3", ".md", ".csv", ".tex"),
+    log:
+        f"logs/{SCALE_NAME}/render_table3.log",
+    conda:
+        "../../environment.yml"
+    params:
+        scale=SCALE_NAME,
+        results=subpath(input.controls[0], ancestor=2),
+        reports=subpath(output[0], parent=True),
+        rows=table_labels(3),
+        published=PUBLISHED.model_dump_json(),
+        settings=section("description", "caution", "seeds") + inpainting_section("dataset", "resolution"),
+        code=provenance.code_digest("reporting"),
+    shell:
+        "python -m an table --table 3 --scale {params.scale} --results {params.results}"
+        " --reports {params.reports} &> {log}"
+
+
+rule draw_figure9:
+    input:
+        controls=rules.complete_controls.output,
+        completed=expand(
+            rules.complete_heldout.output, inpainting_row=["ca", "an-inpainting"], seed=SCALE.seeds[0]
+        ),
+    output:
+        f"reports/{SCALE_NAME}/figure9.png",
+    log:
+        f"logs/{SCALE_NAME}/draw_figure9.log",
+    conda:
+        "../../environment.yml"
+    params:
+        samples=subpath(input.controls[0], ancestor=3),
+        seed=SCALE.seeds[0],
+        code=provenance.code_digest("reporting"),
+    shell:
+        "python -m an figure --figure 9 --samples {params.samples} --seed {params.seed} --out {output} &> {log}"
+
+
 rule render_timing_table:
     input:
         timing=rules.time_modules.output[0],

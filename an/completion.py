@@ -1,0 +1,117 @@
+"""Completing images with a hole: the held-out crops of the data set, the controls, and a user's own picture."""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from PIL import Image
+
+from . import params
+from .data.crops import open_heldout_crops
+from .data.loading import to_bytes, to_device
+from .errors import UserError
+from .files import written_whole
+from .models import build_inpainting_generator
+from .progress import progress
+from .training import checkpoints
+
+STRIDE = 8  # the network halves a picture twice, and contextual attention once more
+
+
+def load_generator(row_name: str, scale_name: str, checkpoint: str | Path, device: torch.device) -> torch.nn.Module:
+    """The trained generator of an inpainting row, in evaluation mode. Raises UserError when the weights do not fit."""
+    row, scale = params.load_row(row_name, "inpainting"), params.load_scale(scale_name)
+    generator = build_inpainting_generator(row, scale)
+    weights = checkpoints.load(checkpoint, device)
+    try:
+        generator.load_state_dict(weights)
+    except (RuntimeError, TypeError, AttributeError):
+        raise UserError(
+            f"checkpoint {checkpoint} is not of row '{row_name}' at scale '{scale_name}': name the row and scale it "
+            "was trained with."
+        ) from None
+    return generator.to(device).eval()
+
+
+@torch.inference_mode()
+def complete(generator: torch.nn.Module, image: np.ndarray, mask: np.ndarray, device: torch.device) -> np.ndarray:
+    """Fill the hole of one picture of any size.
+
+    ``image`` uint8 ``[H, W, 3]``; ``mask`` ``[H, W]``, nonzero where a pixel is missing. Returns uint8 ``[H, W, 3]``
+    whose known pixels are the image's, bit for bit.
+    """
+    height, width = mask.shape
+    padding = (0, -width % STRIDE, 0, -height % STRIDE)
+    hole = F.pad(torch.from_numpy((mask != 0).astype(np.float32))[None, None].to(device), padding)
+    picture = F.pad(to_device(np.array(image)[None], device), padding, mode="replicate")
+    _, filled = generator(picture * (1 - hole), hole)
+    return np.where((mask != 0)[..., None], to_bytes(filled)[0, :height, :width], image)
+
+
+def complete_heldout(
+    row_name: str, scale_name: str, data: str | Path, checkpoint: str | Path, folder: str | Path, device: torch.device
+) -> None:
+    """Complete every test crop of the prepared data; write them as ``<folder>/<number>.png``."""
+    test, generator = open_heldout_crops(data), load_generator(row_name, scale_name, checkpoint, device)
+    for number, image in enumerate(progress(test.images, f"completing with {row_name}")):
+        write_png(Path(folder) / f"{number:03d}.png", complete(generator, image, test.mask[0, 0], device))
+
+
+def complete_controls(data: str | Path, folder: str | Path) -> None:
+    """Write what needs no training, as PNG: the truth, the input, and the trivial completions.
+
+    ``<folder>/{truth,input,mean-colour,biharmonic}/<number>.png``.
+    """
+    from .evaluation.restoration import biharmonic, mean_colour
+
+    test = open_heldout_crops(data)
+    mask = test.mask[0, 0]
+    for number, image in enumerate(progress(test.images, "completing controls")):
+        image = np.array(image)
+        made = {
+            "truth": image,
+            "input": np.where(mask[..., None] != 0, np.uint8(255), image),
+            "mean-colour": mean_colour(image, mask),
+            "biharmonic": biharmonic(image, mask),
+        }
+        for name, picture in made.items():
+            write_png(Path(folder) / name / f"{number:03d}.png", picture)
+
+
+def complete_picture(
+    image_file: str | Path,
+    mask_file: str | Path,  # white (or any nonzero) where the picture is to be filled
+    row_name: str,
+    scale_name: str,
+    checkpoint: str | Path,
+    out: str | Path,
+    device: torch.device,
+) -> None:
+    """Fill a hole in a user's own picture.
+
+    Raises UserError for a file that cannot be read, a mask of another size, or one that is all or nothing.
+    """
+    image, mask = read_picture(image_file, "RGB"), read_picture(mask_file, "L")
+    if mask.shape != image.shape[:2]:
+        sizes = [f"{a.shape[1]}x{a.shape[0]}" for a in (mask, image)]
+        raise UserError(f"mask {mask_file} is {sizes[0]} and {image_file} is {sizes[1]} pixels: make them equal.")
+    if not mask.any() or mask.all():
+        what = "no missing pixel" if not mask.any() else "no known pixel"
+        raise UserError(f"mask {mask_file} leaves {what}: paint white what is to be filled, and only that.")
+    generator = load_generator(row_name, scale_name, checkpoint, device)
+    write_png(out, complete(generator, image, mask, device))
+
+
+def read_picture(file: str | Path, mode: str) -> np.ndarray:
+    """An image file as uint8, ``[H, W, 3]`` for mode RGB and ``[H, W]`` for L. Raises UserError if unreadable."""
+    try:
+        with Image.open(file) as image:
+            return np.asarray(image.convert(mode))
+    except (OSError, SyntaxError, ValueError) as error:
+        raise UserError(f"{file} is not a readable picture ({error}): give a PNG or JPEG file.") from None
+
+
+def write_png(file: str | Path, image: np.ndarray) -> None:
+    with written_whole(file) as temporary:
+        Image.fromarray(image).save(temporary, format="PNG")

@@ -1,0 +1,74 @@
+"""How inpainting reads prepared photographs: random crops for training, fixed crops and one mask for tests."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+
+from .loading import Shuffled, checked_manifest
+
+STREAM = 1  # keeps the crops' random numbers apart from those of the holes of the same batch
+
+
+@dataclass(frozen=True)
+class TrainingPhotographs:
+    pixels: np.ndarray  # uint8 [P, 3], memory-mapped: every photograph row by row, one after another
+    table: np.ndarray  # int64 [rows, 4]: photograph, offset, height, width; one row per size a photograph is kept at
+    resolution: int
+    sha256: str  # of the pixels file
+
+    @cached_property
+    def first_rows(self) -> np.ndarray:
+        """Where each photograph's rows begin in the table, int64 ``[photographs + 1]``."""
+        return np.searchsorted(self.table[:, 0], np.arange(self.table[-1, 0] + 2))
+
+    def random_crops(self, number: int, batch: int, seed: int) -> np.ndarray:
+        """The batch with this number (from 0): uint8 ``[batch, R, R, 3]``, a function of (seed, number) alone.
+
+        Photographs come in the order of ``Shuffled``, so that none is left out of an epoch; the size at which each is
+        taken, and the crop's place in it, are uniform. Never flipped: whoever trains does that on the device.
+        """
+        photographs = Shuffled(len(self.first_rows) - 1, batch, seed).indices(number)
+        rng = np.random.default_rng([seed, number, STREAM])
+        rows = rng.integers(self.first_rows[photographs], self.first_rows[photographs + 1])
+        _, offsets, heights, widths = self.table[rows].T
+        tops = rng.integers(heights - self.resolution + 1)
+        lefts = rng.integers(widths - self.resolution + 1)
+        crops = np.empty((batch, self.resolution, self.resolution, 3), np.uint8)
+        for crop, offset, height, width, top, left in zip(crops, offsets, heights, widths, tops, lefts, strict=True):
+            image = self.pixels[offset : offset + height * width].reshape(height, width, 3)
+            crop[:] = image[top : top + self.resolution, left : left + self.resolution]
+        return crops
+
+
+@dataclass(frozen=True)
+class HeldoutCrops:
+    images: np.ndarray  # uint8 [M, R, R, 3], memory-mapped
+    mask: np.ndarray  # uint8 [1, 1, R, R], 1 where a pixel is missing
+    photographs: list[str]  # of each crop, the file name of its photograph
+    sha256: dict[str, str]  # of both files, by name
+
+
+def open_training_photographs(folder: str | Path) -> TrainingPhotographs:
+    """Open the training split. Raises UserError when a file is missing or is not what the manifest says."""
+    folder = Path(folder)
+    manifest = checked_manifest(folder, "train")
+    return TrainingPhotographs(
+        pixels=np.load(folder / "train_pixels.npy", mmap_mode="r"),
+        table=np.load(folder / "train_table.npy"),
+        resolution=manifest["resolution"],
+        sha256=manifest["splits"]["train"]["sha256"]["train_pixels.npy"],
+    )
+
+
+def open_heldout_crops(folder: str | Path) -> HeldoutCrops:
+    """Open the held-out split. Raises UserError when a file is missing or is not what the manifest says."""
+    folder = Path(folder)
+    split = checked_manifest(folder, "heldout")["splits"]["heldout"]
+    return HeldoutCrops(
+        images=np.load(folder / "heldout_images.npy", mmap_mode="r"),
+        mask=np.load(folder / "heldout_mask.npy"),
+        photographs=[crop["photograph"] for crop in split["crops"]],
+        sha256=split["sha256"],
+    )

@@ -1,0 +1,48 @@
+"""Metrics of completed test images (table 3)."""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+
+from .. import provenance
+from ..data.crops import open_heldout_crops
+from ..errors import UserError
+from ..files import sha256, write_json
+from .restoration import mean_restoration_metrics
+
+
+def evaluate_completions(
+    name: str,  # of the row or control
+    seed: int | None,  # None for a control
+    data: str | Path,
+    folder: str | Path,  # of the completed images, <number>.png
+    checkpoint: str | Path | None,  # of the row, for its checksum
+    metrics_file: str | Path,
+) -> None:
+    """Compare completed test images with the truth. Raises UserError when one is missing or has changed known pixels."""
+    test, folder = open_heldout_crops(data), Path(folder)
+    mask = test.mask[0, 0]
+    files = [folder / f"{number:03d}.png" for number in range(len(test.images))]
+    missing = [file for file in files if not file.exists()]
+    if missing:
+        raise UserError(f"{missing[0]} is missing: complete the test images of {name} first.")
+    completed = [np.asarray(Image.open(file)) for file in files]
+    for file, image, truth in zip(files, completed, test.images, strict=True):
+        if image.shape != truth.shape or not np.array_equal(image[mask == 0], truth[mask == 0]):
+            raise UserError(f"{file} differs from the test image outside the hole: complete the test images again.")
+    protocol = {
+        "images": len(files),
+        "test_sha256": test.sha256,
+        "hole": f"central, {int(mask.sum())} of {mask.size} pixels",
+        "composited": "uint8, known pixels of the input",
+        "averaged": "metrics of each image, then their mean",
+    }
+    source = {"commit": provenance.commit(), "torch": torch.__version__}
+    source["checkpoint_sha256"] = sha256(checkpoint) if checkpoint else None
+    metrics = mean_restoration_metrics(completed, test.images, mask)
+    write_json(
+        metrics_file,
+        {"row": name, "seed": seed, "metrics": metrics, "protocol": protocol, "provenance": source},
+    )

@@ -1,0 +1,142 @@
+INPAINTING_RUN = f"results/{SCALE_NAME}/{{inpainting_row}}/seed-{{seed}}"
+INPAINTING_CHECKPOINTS = f"checkpoints/{SCALE_NAME}/{{inpainting_row}}/seed-{{seed}}"
+COMPLETED = f"samples/{SCALE_NAME}/{{inpainting_row}}/seed-{{seed}}"
+CONTROLS = f"samples/{SCALE_NAME}/controls"
+TEST_IMAGES = [f"{number:03d}.png" for number in range(SCALE.inpainting.test_crops)]
+
+
+rule prepare_photographs:
+    output:
+        manifest=f"{PHOTOGRAPHS}/manifest.json",
+        arrays=expand(
+            "{data}/{array}.npy",
+            data=PHOTOGRAPHS,
+            array=["train_pixels", "train_table", "heldout_images", "heldout_mask"],
+        ),
+    log:
+        f"logs/{SCALE_NAME}/prepare_photographs.log",
+    conda:
+        "../../environment.yml"
+    params:
+        scale=SCALE_NAME,
+        data=subpath(output.manifest, parent=True),
+        settings=inpainting_section("dataset", "dataset_path", "resolution", "test_crops"),
+        code=provenance.code_digest("data"),
+    shell:
+        "python -m an prepare-photographs --scale {params.scale} --data {params.data} &> {log}"
+
+
+rule train_inpainting:
+    input:
+        manifest=rules.prepare_photographs.output.manifest,
+        arrays=rules.prepare_photographs.output.arrays,
+    output:
+        generator=f"{INPAINTING_CHECKPOINTS}/generator.pt",
+        critics=f"{INPAINTING_CHECKPOINTS}/critics.pt",
+        events=f"{INPAINTING_RUN}/events.jsonl",
+    log:
+        f"logs/{SCALE_NAME}/train_inpainting/{{inpainting_row}}-{{seed}}.log",
+    conda:
+        "../../environment.yml"
+    params:
+        scale=SCALE_NAME,
+        data=subpath(input.manifest, parent=True),
+        checkpoints=subpath(output.generator, parent=True),
+        scratch=f"scratch/{SCALE_NAME}/{{inpainting_row}}/seed-{{seed}}",
+        settings=inpainting_training,
+        code=provenance.code_digest("layers", "models", "training", "data/crops.py", "data/masks.py"),
+    threads: 1
+    resources:
+        gpu=SCALE.gpus,
+    retries: SCALE.retries
+    shell:
+        "python -m an train --row {wildcards.inpainting_row} --scale {params.scale} --seed {wildcards.seed}"
+        " --data {params.data} --checkpoints {params.checkpoints} --events {output.events} --scratch {params.scratch}"
+        " &> {log}"
+
+
+rule complete_heldout:
+    input:
+        manifest=rules.prepare_photographs.output.manifest,
+        arrays=rules.prepare_photographs.output.arrays,
+        generator=rules.train_inpainting.output.generator,
+    output:
+        expand("{folder}/{image}", folder=COMPLETED, image=TEST_IMAGES),
+    log:
+        f"logs/{SCALE_NAME}/complete_heldout/{{inpainting_row}}-{{seed}}.log",
+    conda:
+        "../../environment.yml"
+    params:
+        scale=SCALE_NAME,
+        data=subpath(input.manifest, parent=True),
+        folder=subpath(output[0], parent=True),
+        code=provenance.code_digest("completion.py", "layers", "models"),
+    resources:
+        gpu=SCALE.gpus,
+    shell:
+        "python -m an complete-heldout --row {wildcards.inpainting_row} --scale {params.scale} --data {params.data}"
+        " --checkpoint {input.generator} --folder {params.folder} &> {log}"
+
+
+rule complete_controls:
+    input:
+        manifest=rules.prepare_photographs.output.manifest,
+        arrays=rules.prepare_photographs.output.arrays,
+    output:
+        expand(
+            "{folder}/{kind}/{image}",
+            folder=CONTROLS,
+            kind=["truth", "input", "mean-colour", "biharmonic"],
+            image=TEST_IMAGES,
+        ),
+    log:
+        f"logs/{SCALE_NAME}/complete_controls.log",
+    conda:
+        "../../environment.yml"
+    params:
+        data=subpath(input.manifest, parent=True),
+        folder=subpath(output[0], ancestor=2),
+        code=provenance.code_digest("completion.py", "evaluation/restoration.py"),
+    shell:
+        "python -m an complete-controls --data {params.data} --folder {params.folder} &> {log}"
+
+
+rule evaluate_completions:
+    input:
+        manifest=rules.prepare_photographs.output.manifest,
+        arrays=rules.prepare_photographs.output.arrays,
+        generator=rules.train_inpainting.output.generator,
+        completed=rules.complete_heldout.output,
+    output:
+        f"{INPAINTING_RUN}/metrics.json",
+    log:
+        f"logs/{SCALE_NAME}/evaluate_completions/{{inpainting_row}}-{{seed}}.log",
+    conda:
+        "../../environment.yml"
+    params:
+        data=subpath(input.manifest, parent=True),
+        folder=subpath(input.completed[0], parent=True),
+        code=provenance.code_digest("evaluation/completions.py", "evaluation/restoration.py"),
+    shell:
+        "python -m an evaluate-completions --row {wildcards.inpainting_row} --seed {wildcards.seed}"
+        " --data {params.data} --folder {params.folder} --checkpoint {input.generator} --metrics {output} &> {log}"
+
+
+rule evaluate_controls:
+    input:
+        manifest=rules.prepare_photographs.output.manifest,
+        arrays=rules.prepare_photographs.output.arrays,
+        completed=expand("{folder}/{{control}}/{image}", folder=CONTROLS, image=TEST_IMAGES),
+    output:
+        f"results/{SCALE_NAME}/controls/{{control}}.json",
+    log:
+        f"logs/{SCALE_NAME}/evaluate_controls/{{control}}.log",
+    conda:
+        "../../environment.yml"
+    params:
+        data=subpath(input.manifest, parent=True),
+        folder=subpath(input.completed[0], parent=True),
+        code=provenance.code_digest("evaluation/completions.py", "evaluation/restoration.py"),
+    shell:
+        "python -m an evaluate-completions --row {wildcards.control} --data {params.data} --folder {params.folder}"
+        " --metrics {output} &> {log}"
