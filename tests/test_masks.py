@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from an.data.masks import central_mask, training_mask
+from an.data.masks import central_mask, hole_box, training_mask
 
 
 def hole(mask: np.ndarray) -> tuple[int, int, int, int]:
@@ -43,3 +43,13 @@ def test_the_central_mask_is_half_the_side(resolution):
     quarter = resolution // 4
     assert hole(central_mask(resolution)) == (quarter, quarter, 2 * quarter, 2 * quarter)
     assert central_mask(resolution).shape == (1, 1, resolution, resolution)
+
+
+@pytest.mark.parametrize("number", range(20))
+def test_the_box_around_a_hole_is_the_box_it_was_cut_from(number):
+    mask = training_mask(64, number, 3)
+    top, left, height, width = hole_box(mask)
+    assert (height, width) == (32, 32) and 0 <= top < 32 and 0 <= left < 32
+    inner_top, inner_left, inner_height, inner_width = hole(mask)
+    assert inner_top - top == top + 32 - (inner_top + inner_height)
+    assert inner_left - left == left + 32 - (inner_left + inner_width)

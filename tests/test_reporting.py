@@ -28,7 +28,7 @@ PROTOCOL = {
 def results(tmp_path):
     """Made-up results of every row at smoke scale: FID is 10 + 2 * seed + the row's place."""
     folder = tmp_path / "results"
-    for place, name in enumerate(params.load_rows()):
+    for place, name in enumerate(params.load_rows("generation")):
         for seed in (0, 1):
             metrics = {"fid": 10.0 + place + 2 * seed, "intra_fid": 20.0, "inception_score": 5.0, "iterations": 60}
             run = {
@@ -43,6 +43,28 @@ def results(tmp_path):
             pd.DataFrame({"class": range(10), "intra_fid": [k + seed for k in range(10)]}).to_csv(
                 path / "classes.csv", index=False
             )
+    (folder / "controls").mkdir()
+    names = ["psnr", "psnr_hole", "ssim_gaussian", "ssim_volume", "ssim_gray51"]
+    names += ["mae_unit", "mae_signed", "mae_relative"]
+    protocol = {
+        "images": 4,
+        "test_sha256": {"heldout_images.npy": "1" * 64},
+        "hole": "",
+        "composited": "",
+        "averaged": "",
+    }
+    psnr = {"ca": 20.0, "an-inpainting": 22.0, "ca-wide": 18.0, "mean-colour": 15.0, "biharmonic": 19.0}
+    for name, value in psnr.items():
+        for seed in (None,) if name in ("mean-colour", "biharmonic") else (0, 1):
+            run = {
+                "row": name,
+                "metrics": dict.fromkeys(names, 0.5) | {"psnr": value + (seed or 0)},
+                "protocol": protocol,
+                "provenance": {"commit": "abc", "checkpoint_sha256": None, "device": "CPU"},
+            }
+            path = folder / f"controls/{name}.json" if seed is None else folder / name / f"seed-{seed}/metrics.json"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(json.dumps(run))
     floor = {"fid": 0.5, "intra_fid": 1.0, "inception_score": 6.0}
     (folder / "reference.json").write_text(json.dumps({"heldout_as_generated": floor}))
     entries = [
@@ -85,6 +107,18 @@ def test_ordering_verdicts(results, tmp_path):
     render(1, "smoke", results, tmp_path)
     text = (tmp_path / "table1.md").read_text()
     assert "AN (ours) < SA-GAN holds" in text and "SA-GAN < SN-GAN* reversed" in text
+
+
+def test_table_3_shows_conventions_and_says_which_control_is_not_beaten(results, tmp_path):
+    render(3, "smoke", results, tmp_path)
+    frame = pd.read_csv(tmp_path / "table3.csv").set_index("row")
+    assert list(frame.index) == ["ca", "an-inpainting", "ca-wide", "mean-colour", "biharmonic"]
+    assert frame.at["an-inpainting", "psnr"] == 22.5 and frame.at["an-inpainting", "psnr_published"] == 25.09
+    assert frame.at["biharmonic", "n"] == 1 and frame.at["ca", "n"] == 2
+    text = (tmp_path / "table3.md").read_text()
+    assert "22.50 ± 0.71" in text and "mean colour of the known pixels: beaten by every model" in text
+    assert "biharmonic fill: not beaten by CA at AN's width (not in the paper)" in text
+    assert "MATLAB's SSIM" in text and "MAE in [-1, 1]" in text
 
 
 def test_tables_2_4_and_5(results, tmp_path):

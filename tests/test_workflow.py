@@ -45,7 +45,7 @@ def planned(project) -> dict[str, int]:
 
 
 def test_end_to_end(finished):
-    for table in (1, 2, 4, 5):
+    for table in (1, 2, 3, 4, 5):
         for kind in ("md", "csv", "tex"):
             assert (finished / f"reports/nano/table{table}.{kind}").stat().st_size > 100
     one = pd.read_csv(finished / "reports/nano/table1.csv")
@@ -54,6 +54,10 @@ def test_end_to_end(finished):
     four = pd.read_csv(finished / "reports/nano/table4.csv")
     assert len(four) == 8 and four[["fid", "inception_score"]].notna().all(axis=None)
     assert pd.read_csv(finished / "reports/nano/table5.csv")["median_ms"].notna().any()
+    three = pd.read_csv(finished / "reports/nano/table3.csv")
+    assert list(three["row"]) == ["ca", "an-inpainting", "ca-wide", "mean-colour", "biharmonic"]
+    assert three[["psnr", "ssim_volume", "mae_signed"]].notna().all(axis=None)
+    assert (finished / "reports/nano/figure9.png").stat().st_size > 1000
     assert planned(finished) == {}, "a second run has nothing to do"
 
 

@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import numpy as np
-import torch
 from PIL import Image
 
 from .. import provenance
@@ -21,7 +20,10 @@ def evaluate_completions(
     checkpoint: str | Path | None,  # of the row, for its checksum
     metrics_file: str | Path,
 ) -> None:
-    """Compare completed test images with the truth. Raises UserError when one is missing or has changed known pixels."""
+    """Compare completed test images with the truth.
+
+    Raises UserError when one is missing or has changed known pixels.
+    """
     test, folder = open_heldout_crops(data), Path(folder)
     mask = test.mask[0, 0]
     files = [folder / f"{number:03d}.png" for number in range(len(test.images))]
@@ -39,7 +41,7 @@ def evaluate_completions(
         "composited": "uint8, known pixels of the input",
         "averaged": "metrics of each image, then their mean",
     }
-    source = {"commit": provenance.commit(), "torch": torch.__version__}
+    source = {"commit": provenance.commit(), "device": "CPU"}
     source["checkpoint_sha256"] = sha256(checkpoint) if checkpoint else None
     metrics = mean_restoration_metrics(completed, test.images, mask)
     write_json(

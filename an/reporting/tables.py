@@ -9,11 +9,14 @@ import pandas as pd
 
 from .. import params
 from ..files import written_whole
+from .inpainting_table import inpainting
 from .results import read_json, read_runs, summarise
+from .text import latex, number, protocol_of_generation, spread, with_sources
 
 TITLES = {
     1: "Table 1. Class-conditional generation",
     2: "Table 2. Intra-FID of typical classes (lower is better)",
+    3: "Table 3. Inpainting",
     4: "Table 4. Ablation of attentive normalization",
     5: "Table 5. Inference time (ms) of the modules, batch 1",
 }
@@ -30,15 +33,15 @@ DECIMALS = {"iterations": 0}
 def render(table: int, scale_name: str, results: str | Path, reports: str | Path) -> None:
     """Write ``table<N>.{md,csv,tex}``. Raises UserError when a result is missing or protocols differ."""
     results, reports = Path(results), Path(reports)
-    shown, exact, notes = {1: quality, 2: classes, 4: quality, 5: timing}[table](table, scale_name, results)
+    shown, exact, notes = {1: quality, 2: classes, 3: inpainting, 4: quality, 5: timing}[table](
+        table, scale_name, results
+    )
     scale = params.load_scale(scale_name)
     notes = ([scale.caution] if scale.caution else []) + notes
     markdown = [f"# {TITLES[table]}", f"Scale `{scale_name}`: {scale.description}.", shown.to_markdown(index=False)]
     _write(reports / f"table{table}.md", "\n\n".join(markdown + notes) + "\n")
     _write(reports / f"table{table}.csv", exact.to_csv(index=False))
-    body = (
-        shown.map(_latex).rename(columns=_latex).to_latex(index=False, column_format="l" + "r" * (shown.shape[1] - 1))
-    )
+    body = shown.map(latex).rename(columns=latex).tolatex(index=False, column_format="l" + "r" * (shown.shape[1] - 1))
     comments = "".join(f"% {line}\n" for line in [TITLES[table], *notes])
     _write(reports / f"table{table}.tex", comments + body)
 
@@ -54,17 +57,17 @@ def quality(table: int, scale_name: str, results: Path):
 
     shown, exact = {"Model": labels}, {"row": summary.index, "label": labels, "n": summary["n"].values}
     for metric in metrics:
-        values, spreads = summary[metric].values, summary[f"{metric}_sd"].values
+        values, sds = summary[metric].values, summary[f"{metric}_sd"].values
         digits = DECIMALS.get(metric, 2)
         if published[metric].notna().any():
-            shown[f"{METRICS[metric]} paper"] = [_number(v, digits) for v in published[metric]]
+            shown[f"{METRICS[metric]} paper"] = [number(v, digits) for v in published[metric]]
             exact[f"{metric}_published"] = published[metric].values
             exact[f"{metric}_difference"] = values - published[metric].values
-        shown[METRICS[metric]] = [_spread(m, s, digits) for m, s in zip(values, spreads, strict=True)]
-        exact[metric], exact[f"{metric}_sd"] = values, spreads
+        shown[METRICS[metric]] = [spread(m, s, digits) for m, s in zip(values, sds, strict=True)]
+        exact[metric], exact[f"{metric}_sd"] = values, sds
     shown["n"] = summary["n"].values
-    exact |= _sources(runs, summary.index)
-    notes = [_protocol(runs), _seeds(summary)]
+    exact |= with_sources(runs, summary.index)
+    notes = [protocol_of_generation(runs[0]["protocol"]), _seeds(summary)]
     notes += [_ordering(m, summary, published, labels) for m in ("fid", "inception_score")]
     if table == 1:
         floor = read_json(results / "reference.json")["heldout_as_generated"]
@@ -90,14 +93,17 @@ def classes(table: int, scale_name: str, results: Path):
     for name in dict.fromkeys(run["row"] for run in runs):
         files = [results / name / f"seed-{seed}" / "classes.csv" for seed in scale.seeds]
         values = np.stack([pd.read_csv(f).set_index("class").loc[chosen, "intra_fid"] for f in files])
-        spread = values.std(0, ddof=1) if len(values) > 1 else np.full(len(chosen), math.nan)
+        sds = values.std(0, ddof=1) if len(values) > 1 else np.full(len(chosen), math.nan)
         label = rows[name].tables[2]
         if same_data:
-            shown[f"{label} paper"] = [_number(v, 2) for v in published.table2[name]]
+            shown[f"{label} paper"] = [number(v, 2) for v in published.table2[name]]
             exact[f"{name}_published"] = published.table2[name]
-        shown[label] = [_spread(m, s, 2) for m, s in zip(values.mean(0), spread, strict=True)]
-        exact[name], exact[f"{name}_sd"] = values.mean(0), spread
-    notes = [_protocol(runs), f"Mean ± standard deviation over n = {len(scale.seeds)} seeds."]
+        shown[label] = [spread(m, s, 2) for m, s in zip(values.mean(0), sds, strict=True)]
+        exact[name], exact[f"{name}_sd"] = values.mean(0), sds
+    notes = [
+        protocol_of_generation(runs[0]["protocol"]),
+        f"Mean ± standard deviation over n = {len(scale.seeds)} seeds.",
+    ]
     if not same_data:
         means = ", ".join(f"{rows[k].tables[2]} {np.mean(v):.2f}" for k, v in published.table2.items())
         notes.append(
@@ -121,9 +127,11 @@ def timing(table: int, scale_name: str, results: Path):
         line = {"Module": labels[name]}
         for entry in entries:
             size, median = entry["size"], entry["median_ms"]
-            line[f"{size}×{size} paper"] = _number(paper.get(size), 2) if name in published.table5 else ""
-            spread = "" if median is None else f" [{entry['first_quartile_ms']:.2f}, {entry['third_quartile_ms']:.2f}]"
-            line[f"{size}×{size}"] = _number(median, 2) + spread
+            line[f"{size}×{size} paper"] = number(paper.get(size), 2) if name in published.table5 else ""
+            quartiles = (
+                "" if median is None else f" [{entry['first_quartile_ms']:.2f}, {entry['third_quartile_ms']:.2f}]"
+            )
+            line[f"{size}×{size}"] = number(median, 2) + quartiles
             exact.append({"module": name, **entry, "published_ms": paper.get(size)})
         shown.append(line)
     p, device = measured["protocol"], measured["provenance"]["device"]
@@ -133,23 +141,6 @@ def timing(table: int, scale_name: str, results: Path):
         "The paper's numbers are from another machine; its '-' stands for out of memory."
     ]
     return pd.DataFrame(shown), pd.DataFrame(exact), notes
-
-
-def _sources(runs: list[dict], names) -> dict:
-    """Columns that say where each line's numbers come from, one value per seed."""
-    keys = ("commit", "checkpoint_sha256", "device")
-    by_row = {name: [run["provenance"] for run in runs if run["row"] == name] for name in names}
-    return {key: [" ".join(dict.fromkeys(p[key] for p in by_row[name])) for name in names] for key in keys}
-
-
-def _protocol(runs: list[dict]) -> str:
-    p = runs[0]["protocol"]
-    return (
-        f"Protocol: extractor {p['extractor']} ({p['extractor_sha256'][:12]}), {p['generated']} generated images "
-        f"({p['generated_per_snapshot']} for each FID along training) against {p['reference']}, IS over "
-        f"{p['inception_score_splits']} splits, intra-FID {p['intra_fid']}, resize {p['resize']}, "
-        f"{p['weights']} weights, {p['dtype']}."
-    )
 
 
 def _seeds(summary: pd.DataFrame) -> str:
@@ -163,25 +154,10 @@ def _ordering(metric: str, summary: pd.DataFrame, published: pd.DataFrame, label
     verdicts = []
     for low, high in pairwise(ranked):
         gap = summary.at[high, metric] - summary.at[low, metric]
-        spread = math.hypot(summary.at[low, f"{metric}_sd"], summary.at[high, f"{metric}_sd"])
-        verdict = "within the seeds' spread" if abs(gap) <= spread else "holds" if gap > 0 else "reversed"
+        noise = math.hypot(summary.at[low, f"{metric}_sd"], summary.at[high, f"{metric}_sd"])
+        verdict = "within the seeds' spread" if abs(gap) <= noise else "holds" if gap > 0 else "reversed"
         verdicts.append(f"{names[low]} < {names[high]} {verdict}")
     return f"The paper's ordering by {METRICS[metric][:-2]}: {'; '.join(verdicts)}."
-
-
-def _number(value: float | None, digits: int) -> str:
-    return "-" if value is None or math.isnan(value) else f"{value:.{digits}f}"
-
-
-def _spread(mean: float, sd: float, digits: int) -> str:
-    return _number(mean, digits) + ("" if math.isnan(sd) else f" ± {sd:.{digits}f}")
-
-
-def _latex(text) -> str:
-    text = str(text)
-    for plain, tex in (("±", r"$\pm$"), ("↓", r"$\downarrow$"), ("↑", r"$\uparrow$"), ("×", r"$\times$"), ("_", r"\_")):
-        text = text.replace(plain, tex)
-    return text
 
 
 def _write(path: Path, text: str) -> None:
