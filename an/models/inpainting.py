@@ -64,9 +64,7 @@ class InpaintingGenerator(nn.Module):
         broad = [1, 2, 2, 4, 4, 4]  # in units of width
         self.coarse = nn.Sequential(_encoder(width, broad), _dilated(4 * width), _decoder(4 * width, width))
         wide = wide or attentive
-        self.convolutions = nn.Sequential(
-            _encoder(width, broad if wide else [1, 1, 2, 2, 4, 4]), _dilated(4 * width)
-        )
+        self.convolutions = nn.Sequential(_encoder(width, broad if wide else [1, 1, 2, 2, 4, 4]), _dilated(4 * width))
         # AN's input is not rectified (the ELU comes after it); contextual attention compares rectified features.
         last = nn.Identity() if attentive else nn.ReLU()
         self.before_attention = _encoder(width, broad if wide else [1, 1, 2, 4, 4, 4], last)
