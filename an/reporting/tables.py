@@ -41,7 +41,7 @@ def render(table: int, scale_name: str, results: str | Path, reports: str | Path
     markdown = [f"# {TITLES[table]}", f"Scale `{scale_name}`: {scale.description}.", shown.to_markdown(index=False)]
     _write(reports / f"table{table}.md", "\n\n".join(markdown + notes) + "\n")
     _write(reports / f"table{table}.csv", exact.to_csv(index=False))
-    body = shown.map(latex).rename(columns=latex).tolatex(index=False, column_format="l" + "r" * (shown.shape[1] - 1))
+    body = shown.map(latex).rename(columns=latex).to_latex(index=False, column_format="l" + "r" * (shown.shape[1] - 1))
     comments = "".join(f"% {line}\n" for line in [TITLES[table], *notes])
     _write(reports / f"table{table}.tex", comments + body)
 

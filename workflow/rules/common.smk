@@ -50,7 +50,9 @@ def table_runs(table):
 
 
 def table_labels(table):
-    return json.dumps({name: row.tables[table] for name, row in (ROWS | INPAINTING_ROWS).items() if table in row.tables})
+    return json.dumps(
+        {name: row.tables[table] for name, row in (ROWS | INPAINTING_ROWS).items() if table in row.tables}
+    )
 
 
 def training(wildcards):

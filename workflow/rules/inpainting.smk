@@ -36,8 +36,12 @@ rule train_inpainting:
         events=f"{INPAINTING_RUN}/events.jsonl",
     log:
         f"logs/{SCALE_NAME}/train_inpainting/{{inpainting_row}}-{{seed}}.log",
+    retries: SCALE.retries
     conda:
         "../../environment.yml"
+    threads: 1
+    resources:
+        gpu=SCALE.gpus,
     params:
         scale=SCALE_NAME,
         data=subpath(input.manifest, parent=True),
@@ -45,10 +49,6 @@ rule train_inpainting:
         scratch=f"scratch/{SCALE_NAME}/{{inpainting_row}}/seed-{{seed}}",
         settings=inpainting_training,
         code=provenance.code_digest("layers", "models", "training", "data/crops.py", "data/masks.py"),
-    threads: 1
-    resources:
-        gpu=SCALE.gpus,
-    retries: SCALE.retries
     shell:
         "python -m an train --row {wildcards.inpainting_row} --scale {params.scale} --seed {wildcards.seed}"
         " --data {params.data} --checkpoints {params.checkpoints} --events {output.events} --scratch {params.scratch}"
@@ -66,13 +66,13 @@ rule complete_heldout:
         f"logs/{SCALE_NAME}/complete_heldout/{{inpainting_row}}-{{seed}}.log",
     conda:
         "../../environment.yml"
+    resources:
+        gpu=SCALE.gpus,
     params:
         scale=SCALE_NAME,
         data=subpath(input.manifest, parent=True),
         folder=subpath(output[0], parent=True),
         code=provenance.code_digest("completion.py", "layers", "models"),
-    resources:
-        gpu=SCALE.gpus,
     shell:
         "python -m an complete-heldout --row {wildcards.inpainting_row} --scale {params.scale} --data {params.data}"
         " --checkpoint {input.generator} --folder {params.folder} &> {log}"

@@ -47,9 +47,7 @@ rule render_inpainting_table:
 rule draw_figure9:
     input:
         controls=rules.complete_controls.output,
-        completed=expand(
-            rules.complete_heldout.output, inpainting_row=["ca", "an-inpainting"], seed=SCALE.seeds[0]
-        ),
+        completed=expand(rules.complete_heldout.output, inpainting_row=["ca", "an-inpainting"], seed=SCALE.seeds[0]),
     output:
         f"reports/{SCALE_NAME}/figure9.png",
     log:
