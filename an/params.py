@@ -133,6 +133,8 @@ class Inpainting(Strict):
     batch: PositiveInt
     pretraining_steps: PositiveInt
     adversarial_steps: PositiveInt
+    decay_from: PositiveInt | None = Field(None, description="step from which the rate falls linearly to 0")
+    augment: bool = Field(False, description="mirror, turn, negate crops and exchange channels; for few photographs")
     critic_updates: PositiveInt = Field(description="of the critics before each of the generator, in the second phase")
     reconstruction_weight: Weight = Field(description="lambda_rec of equation 9; the paper does not state it")
     adversarial_weight: Weight = Field(1e-3, description="lambda_adv of equation 9 in the second phase")

@@ -23,11 +23,12 @@ class TrainingPhotographs:
         """Where each photograph's rows begin in the table, int64 ``[photographs + 1]``."""
         return np.searchsorted(self.table[:, 0], np.arange(self.table[-1, 0] + 2))
 
-    def random_crops(self, number: int, batch: int, seed: int) -> np.ndarray:
+    def random_crops(self, number: int, batch: int, seed: int, augment: bool = False) -> np.ndarray:
         """The batch with this number (from 0): uint8 ``[batch, R, R, 3]``, a function of (seed, number) alone.
 
         Photographs come in the order of ``Shuffled``, so that none is left out of an epoch; the size at which each is
-        taken, and the crop's place in it, are uniform. Never flipped: whoever trains does that on the device.
+        taken, and the crop's place in it, are uniform. With ``augment``, meant for few photographs, each crop is
+        also mirrored, turned, negated and has its channels exchanged at random.
         """
         photographs = Shuffled(len(self.first_rows) - 1, batch, seed).indices(number)
         rng = np.random.default_rng([seed, number, STREAM])
@@ -39,7 +40,15 @@ class TrainingPhotographs:
         for crop, offset, height, width, top, left in zip(crops, offsets, heights, widths, tops, lefts, strict=True):
             image = self.pixels[offset : offset + height * width].reshape(height, width, 3)
             crop[:] = image[top : top + self.resolution, left : left + self.resolution]
+            if augment:
+                crop[:] = _augmented(crop, rng)
         return crops
+
+
+def _augmented(crop: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """One of the square's eight symmetries, one of the channels' six orders, and a negative every other time."""
+    turned = np.rot90(crop[:, :: rng.choice([1, -1])], rng.integers(4))[..., rng.permutation(3)]
+    return 255 - turned if rng.integers(2) else turned
 
 
 @dataclass(frozen=True)

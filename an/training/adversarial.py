@@ -11,6 +11,7 @@ from ..models import build_discriminator, build_generator
 from ..names import snapshot_name
 from . import checkpoints, loop
 from .losses import hinge_discriminator, hinge_generator, orthogonality
+from .schedule import learning_rate_factor, set_learning_rate
 
 
 def train(
@@ -65,7 +66,7 @@ class AdversarialTraining:
 
     def advance(self, step: int) -> dict[str, torch.Tensor]:
         """The recipe's discriminator updates, then one of the generator."""
-        factor = learning_rate_factor(self.recipe, step)
+        factor = learning_rate_factor(step, self.recipe.steps, self.recipe.decay_from)
         updates = self.recipe.discriminator_steps
         for number in range(step * updates, (step + 1) * updates):
             discriminator_loss = self.discriminator_step(number, factor)
@@ -107,15 +108,7 @@ class AdversarialTraining:
         """Add the orthogonality term, step the optimizer, and return the loss without that term, detached."""
         weight = getattr(self.row.attention, "orthogonality", 0.0)
         (loss + orthogonality(network, weight)).backward()
-        for group in optimizer.param_groups:
-            group["lr"] = lr
+        set_learning_rate(optimizer, lr)
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
         return loss.detach()
-
-
-def learning_rate_factor(recipe: params.Recipe, step: int) -> float:
-    """1 until ``decay_from``, then linearly to 0 at the last step."""
-    if recipe.decay_from is None or step < recipe.decay_from:
-        return 1.0
-    return (recipe.steps - step) / (recipe.steps - recipe.decay_from)

@@ -15,6 +15,7 @@ from ..names import snapshot_name
 from . import checkpoints, loop
 from .inpainting_losses import adversarial, critic_loss, discounted_reconstruction, reconstruction
 from .losses import orthogonality
+from .schedule import learning_rate_factor, set_learning_rate
 
 
 def train_inpainting(
@@ -76,7 +77,9 @@ class InpaintingTraining:
 
     def batch(self, number: int) -> tuple[torch.Tensor, torch.Tensor, tuple[int, int, int, int]]:
         """Images ``[N, 3, R, R]``, their one mask ``[1, 1, R, R]`` and the box around its hole, by number alone."""
-        images = to_device(self.photographs.random_crops(number, self.scale.batch, self.seed), self.device)
+        images = to_device(
+            self.photographs.random_crops(number, self.scale.batch, self.seed, self.scale.augment), self.device
+        )
         mask = training_mask(self.scale.resolution, number, self.seed)
         on_device = torch.from_numpy(mask.astype(np.float32)).to(self.device)
         return images, on_device, hole_box(mask)
@@ -84,6 +87,10 @@ class InpaintingTraining:
     def advance(self, step: int) -> dict[str, torch.Tensor]:
         """In the second phase the critics' updates first; then one update of the generator."""
         number, losses = step * (self.scale.critic_updates + 1), {}
+        steps = self.scale.pretraining_steps + self.scale.adversarial_steps
+        factor = learning_rate_factor(step, steps, self.scale.decay_from)
+        for optimizer in (self.generator_optimizer, self.critics_optimizer):
+            set_learning_rate(optimizer, factor * self.scale.lr)
         with_critics = step >= self.scale.pretraining_steps
         if with_critics:
             for k in range(1, self.scale.critic_updates + 1):

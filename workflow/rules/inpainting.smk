@@ -71,7 +71,7 @@ rule complete_heldout:
     params:
         scale=SCALE_NAME,
         data=subpath(input.manifest, parent=True),
-        folder=subpath(output[0], parent=True),
+        folder=lambda wildcards, output: os.path.dirname(output[0]),
         code=provenance.code_digest("completion.py", "layers", "models"),
     shell:
         "python -m an complete-heldout --row {wildcards.inpainting_row} --scale {params.scale} --data {params.data}"
@@ -95,7 +95,7 @@ rule complete_controls:
         "../../environment.yml"
     params:
         data=subpath(input.manifest, parent=True),
-        folder=subpath(output[0], ancestor=2),
+        folder=lambda wildcards, output: os.path.dirname(os.path.dirname(output[0])),
         code=provenance.code_digest("completion.py", "evaluation/restoration.py"),
     shell:
         "python -m an complete-controls --data {params.data} --folder {params.folder} &> {log}"
@@ -115,7 +115,7 @@ rule evaluate_completions:
         "../../environment.yml"
     params:
         data=subpath(input.manifest, parent=True),
-        folder=subpath(input.completed[0], parent=True),
+        folder=lambda wildcards, input: os.path.dirname(input.completed[0]),
         code=provenance.code_digest("evaluation/completions.py", "evaluation/restoration.py"),
     shell:
         "python -m an evaluate-completions --row {wildcards.inpainting_row} --seed {wildcards.seed}"
@@ -135,7 +135,7 @@ rule evaluate_controls:
         "../../environment.yml"
     params:
         data=subpath(input.manifest, parent=True),
-        folder=subpath(input.completed[0], parent=True),
+        folder=lambda wildcards, input: os.path.dirname(input.completed[0]),
         code=provenance.code_digest("evaluation/completions.py", "evaluation/restoration.py"),
     shell:
         "python -m an evaluate-completions --row {wildcards.control} --data {params.data} --folder {params.folder}"

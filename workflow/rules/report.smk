@@ -33,7 +33,7 @@ rule render_inpainting_table:
         "../../environment.yml"
     params:
         scale=SCALE_NAME,
-        results=subpath(input.controls[0], ancestor=2),
+        results=lambda wildcards, input: os.path.dirname(os.path.dirname(input.controls[0])),
         reports=subpath(output[0], parent=True),
         rows=table_labels(3),
         published=PUBLISHED.model_dump_json(),
@@ -55,7 +55,7 @@ rule draw_figure9:
     conda:
         "../../environment.yml"
     params:
-        samples=subpath(input.controls[0], ancestor=3),
+        samples=f"samples/{SCALE_NAME}",
         seed=SCALE.seeds[0],
         code=provenance.code_digest("reporting"),
     shell:
