@@ -9,6 +9,8 @@ from hypothesis import strategies as st
 
 from an.errors import UserError
 from an.evaluation.frechet import Moments, frechet_distance, frechet_from_moments, moments, route
+from an.evaluation.kernel import kernel_distance
+from an.evaluation.manifold import manifold_metrics
 
 
 def features(n, d, seed, decay=0.5):
@@ -116,3 +118,61 @@ def test_one_sample_is_refused_streamed_or_not():
 def test_a_gpu_gives_the_same_distance(n, m):
     x, y = features(n, 24, 0), features(m, 24, 1)
     assert frechet_distance(x, y, torch.device("cuda")) == pytest.approx(frechet_distance(x, y), rel=1e-6)
+
+
+def as_float32(*sides):
+    return [side.astype(np.float32) for side in sides]
+
+
+def test_kernel_distance_is_torch_fidelity_s():
+    from torch_fidelity.metric_kid import kid_features_to_metric
+
+    x, y = features(700, 64, 0), features(650, 64, 1)
+    theirs = kid_features_to_metric(torch.from_numpy(x), torch.from_numpy(y), kid_subset_size=200, verbose=False)
+    mean, sd = kernel_distance(x, y, 200)
+    assert mean == pytest.approx(theirs["kernel_inception_distance_mean"], rel=1e-9)
+    assert sd == pytest.approx(theirs["kernel_inception_distance_std"], rel=1e-9)
+
+
+def test_kernel_distance_of_one_distribution_is_about_zero():
+    x = features(800, 16, 0)
+    mean, sd = kernel_distance(x[:400], x[400:], 300)
+    apart, _ = kernel_distance(x[:400], x[400:] + 1, 300)
+    assert abs(mean) < 3 * sd and apart > 10 * abs(mean)
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_precision_and_recall_are_torch_fidelity_s(seed):
+    from torch_fidelity.metric_prc import prc_features_to_metric
+
+    x, y = as_float32(features(630, 12, seed), features(600, 12, seed))
+    x *= 1 - 0.2 * seed
+    theirs = prc_features_to_metric(torch.from_numpy(x), torch.from_numpy(y), verbose=False)
+    ours = manifold_metrics(x, y)
+    assert ours["precision"] == pytest.approx(theirs["precision"], rel=1e-7)  # they average in float32
+    assert ours["recall"] == pytest.approx(theirs["recall"], rel=1e-7)
+    assert 0 < ours["recall"] < 1
+
+
+def test_density_and_coverage_by_their_definition(monkeypatch):
+    from scipy.spatial.distance import cdist
+
+    generated, real = features(230, 6, 0), features(210, 6, 1)
+    radii = np.sort(cdist(real, real), axis=1)[:, 5]
+    inside = cdist(real, generated) < radii[:, None]
+    whole = manifold_metrics(generated, real)
+    assert whole["density"] == pytest.approx(inside.sum(0).mean() / 5)
+    assert whole["coverage"] == pytest.approx(inside.any(1).mean())
+    monkeypatch.setattr("an.evaluation.manifold.ENTRIES", 1000)
+    assert manifold_metrics(generated, real) == whole, "blocks change nothing"
+
+
+def test_kernel_and_manifold_refuse_bad_features():
+    x, y = features(40, 6, 0), features(50, 6, 1)
+    for metric in (lambda a, b: kernel_distance(a, b, 30), manifold_metrics):
+        with pytest.raises(UserError, match="one extractor"):
+            metric(x, y[:, :4])
+        with pytest.raises(UserError, match="not finite"):
+            metric(np.where(x == x[3, 3], np.nan, x), y)
+        with pytest.raises(UserError, match=r"samples.*add images"):
+            metric(x, y[:5])

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from ..errors import UserError
+from .checks import as_float64, finite, same_dimensions
 
 CPU = torch.device("cpu")
 BLOCK = 8192  # rows of features in float64 at a time
@@ -42,8 +43,8 @@ class Moments:
 
     def add(self, features: np.ndarray | Tensor) -> None:
         """Count features ``[N, D]`` in. Raises UserError when one is not finite."""
-        features = _rows(features, self.mean.device)
-        mean = _finite(features.mean(0))
+        features = as_float64(features, self.mean.device)
+        mean = finite(features.mean(0))
         centred = features - mean
         self._merge(len(features), mean, centred.T @ centred)
 
@@ -86,10 +87,7 @@ def frechet_distance(
         UserError: fewer than 2 samples, different D, or features that are not finite.
     """
     d = _dimensions(x, "the first")
-    if d != _dimensions(y, "the second"):
-        raise UserError(
-            f"features of {d} and {_dimensions(y, 'the second')} dimensions cannot be compared: use one extractor."
-        )
+    same_dimensions(d, _dimensions(y, "the second"))
     n, m = (None if isinstance(side, Moments) else len(side) for side in (x, y))
     way = route(n, m, d)
     if way == "moments":
@@ -131,7 +129,7 @@ def route(n: int | None, m: int | None, d: int) -> str:
 def frechet_from_moments(x: Moments, y: Moments) -> float:
     """The distance from the moments alone."""
     for side in (x, y):
-        _finite(side.mean), _finite(side.covariance)
+        finite(side.mean), finite(side.covariance)
     cov_x, cov_y, d = x.covariance, y.covariance, len(x.mean)
     root = None
     if min(x.count, y.count) > d:  # else a Cholesky factor that exists is one of rounding noise
@@ -155,19 +153,6 @@ def _distance(apart: Tensor, traces: Tensor, gram: Tensor, rank: float) -> float
     return max(float(apart.square().sum() + traces - 2 * values.clamp(min=0).sqrt().sum()), 0.0)
 
 
-def _finite(values: Tensor) -> Tensor:
-    if not torch.isfinite(values).all():
-        raise UserError("features are not finite: check the images and the extractor's weights.")
-    return values
-
-
-def _rows(features: np.ndarray | Tensor, device: torch.device) -> Tensor:
-    if isinstance(features, np.ndarray):
-        # A copy: memory-mapped features are read-only, which torch does not know.
-        features = torch.from_numpy(np.array(features))
-    return features.to(device).double()
-
-
 def _dimensions(side: np.ndarray | Tensor | Moments, which: str) -> int:
     if isinstance(side, Moments):
         return len(side.mean)
@@ -182,6 +167,6 @@ def _as_moments(side: np.ndarray | Tensor | Moments, device: torch.device) -> Mo
 
 def _centred(features: np.ndarray | Tensor, device: torch.device) -> tuple[Tensor, Tensor, int]:
     """Mean, deviations over the root of N - 1, and N."""
-    features = _rows(features, device)
-    mean = _finite(features.mean(0))
+    features = as_float64(features, device)
+    mean = finite(features.mean(0))
     return mean, (features - mean) / math.sqrt(len(features) - 1), len(features)
