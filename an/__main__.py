@@ -14,7 +14,8 @@ def parser() -> argparse.ArgumentParser:
         sub = verbs.add_parser(name, help=text, description=text)
         for option in options:
             name, _, meaning = option.partition(": ")
-            sub.add_argument(f"--{name}", required=True, help=meaning, type=int if name in INTEGERS else str)
+            required = name not in OPTIONAL
+            sub.add_argument(f"--{name}", required=required, help=meaning, type=int if name in INTEGERS else str)
         sub.set_defaults(run=run)
 
     row, scale, seed = "row: a row of params/rows.yaml", "scale: a file of params/scales/", "seed: random seed"
@@ -34,7 +35,18 @@ def parser() -> argparse.ArgumentParser:
     verb("generate", _generate, "Generate images from a trained row.", row, scale, seed, data, folder, *images)
     written = ("metrics: JSON file to write", "classes: CSV file of intra-FID per class to write")
     used = (row, scale, seed, data, classifier, features, folder, *images)
-    verb("evaluate", _evaluate, "Compute FID, IS and intra-FID of a row's images.", *used, *written)
+    verb("evaluate-row", _evaluate_row, "Compute all metrics of a row's images.", *used, *written)
+    sides = (
+        "samples: folder of images, or .npy of uint8 [N, H, W, 3]",
+        "reference: the same, or .npz of mu and sigma",
+        "json: file to write",
+        "labels: of the samples: .npy, or text with one number a line (default: class folders, where there are)",
+        "reference-labels: of the reference, likewise",
+        "weights: torch-fidelity's Inception weights (default: downloaded once)",
+        "save-reference: .npz of the reference's mu and sigma to write",
+        "cache: folder that keeps the reference's features for next time",
+    )
+    verb("evaluate", _evaluate, "Compute all metrics of any images against others, with the 2015 Inception.", *sides)
     verb("time", _time, "Time attentive normalization against self-attention.", scale, "out: JSON file to write")
     table = ("table: 1, 2, 4 or 5", "results: folder of result files", "reports: folder to write into")
     verb("table", _table, "Render a table as Markdown, CSV and LaTeX.", scale, *table)
@@ -43,6 +55,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 INTEGERS = {"seed", "table"}
+OPTIONAL = {"labels", "reference-labels", "weights", "save-reference", "cache"}
 
 
 def _device():
@@ -86,11 +99,18 @@ def _generate(a):
     generate(a.row, a.scale, a.seed, classes, a.checkpoints, a.samples, a.snapshots, _device())
 
 
+def _evaluate_row(a):
+    from .evaluation.evaluate_row import evaluate_row
+
+    paths = (a.data, a.classifier, a.features, a.checkpoints, a.samples, a.snapshots, a.metrics, a.classes)
+    evaluate_row(a.row, a.scale, a.seed, *paths, _device())
+
+
 def _evaluate(a):
     from .evaluation.evaluate import evaluate
 
-    paths = (a.data, a.classifier, a.features, a.checkpoints, a.samples, a.snapshots, a.metrics, a.classes)
-    evaluate(a.row, a.scale, a.seed, *paths, _device())
+    optional = (a.labels, a.reference_labels, a.weights, a.save_reference, a.cache)
+    evaluate(a.samples, a.reference, a.json, _device(), *optional)
 
 
 def _time(a):
