@@ -98,7 +98,7 @@ def _labels(generated: Images, real: Images, samples, reference, labels, referen
         return None
     if labels is None and reference_labels is None and generated.classes != real.classes:
         raise UserError(f"{samples} and {reference} have different class folders: use the same names in both.")
-    check_classes(members(left), members(right))
+    check_classes(members(left), members(right), (labels or samples, reference_labels or reference))
     return left, right
 
 

@@ -28,8 +28,8 @@ def intra_protocols(
     """One line a class of y: its counts, and the distance under every protocol that the counts allow.
 
     ``intra_fid``: all its samples. ``intra_fid_50``, ``intra_fid_5000``: its first 50 and 5,000.
-    ``intra_fid_own_count``: as many samples as it has real images. ``intra_fid_real_halves``: its real images of even against
-    those of odd place, the floor that no generator passes by much. A protocol that some class lacks samples for
+    ``intra_fid_own_count``: as many samples as it has real images. ``intra_fid_real_halves``: its real images of even
+    against those of odd place, the floor that no generator passes by much. A protocol that some class lacks samples for
     has no column, since its mean would be one over other classes.
     """
     x_members, y_members = members(x_labels), members(y_labels)
@@ -68,14 +68,12 @@ def members(labels: np.ndarray) -> dict[int, np.ndarray]:
     return dict(zip(classes.tolist(), np.split(order, starts[1:]), strict=True))
 
 
-def check_classes(x_members: dict, y_members: dict) -> None:
-    """Raise UserError unless every class of the reference has 2 samples on each side."""
-    for c, real in y_members.items():
-        for side, count in (("samples", len(x_members.get(c, ()))), ("reference images", len(real))):
+def check_classes(x_members: dict, y_members: dict, names: tuple = ("the samples", "the reference")) -> None:
+    """Raise UserError unless both sides, which ``names`` calls so, have the same classes and 2 images of each."""
+    for c in sorted(set(x_members) | set(y_members)):
+        for side, name in zip((x_members, y_members), names, strict=True):
+            count = len(side.get(c, ()))
             if count < 2:
                 raise UserError(
-                    f"class {c} has {count} {side}: intra-FID needs at least 2 per class, add images of it."
+                    f"class {c} has {count} image(s) in {name}, intra-FID needs 2 per class: add images of it."
                 )
-    extra = sorted(set(x_members) - set(y_members))
-    if extra:
-        raise UserError(f"class {extra[0]} of the samples is not in the reference: use the same class numbers on both.")
