@@ -14,6 +14,7 @@ import numpy as np
 import scipy.linalg
 from common import machine, report, timed
 
+from an.devices import keep_freed_memory
 from an.evaluation.frechet import frechet_distance, frechet_from_moments, moments
 
 D, REAL, SQRTM_CLASSES = 2048, 1300, 5
@@ -32,6 +33,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--classes", type=int, default=1000)
     classes = parser.parse_args().classes
+    keep_freed_memory()  # as the command line does
     where, rng = machine(), np.random.default_rng(0)
     rotation = np.linalg.qr(rng.normal(size=(D, D)))[0].astype(np.float32)
     pool = (

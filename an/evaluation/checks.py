@@ -23,6 +23,6 @@ def finite(values: Tensor) -> Tensor:
 def as_float64(features: np.ndarray | Tensor, device: torch.device) -> Tensor:
     """Features on the device, in float64."""
     if isinstance(features, np.ndarray):
-        # A copy: memory-mapped features are read-only, which torch does not know.
-        features = torch.from_numpy(np.array(features))
+        # Copied where read-only, as memory-mapped features are, which torch does not know.
+        features = torch.from_numpy(np.require(features, requirements="W"))
     return features.to(device).double()
