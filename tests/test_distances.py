@@ -8,9 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from an.errors import UserError
-from an.evaluation.frechet import Moments, frechet_distance, frechet_from_moments, moments, route
+from an.evaluation.frechet import CPU, Moments, frechet_distance, frechet_from_moments, moments, route
 from an.evaluation.kernel import kernel_distance
 from an.evaluation.manifold import manifold_metrics
+from an.evaluation.scores import fid_by_count
 
 
 def features(n, d, seed, decay=0.5):
@@ -176,3 +177,14 @@ def test_kernel_and_manifold_refuse_bad_features():
             metric(np.where(x == x[3, 3], np.nan, x), y)
         with pytest.raises(UserError, match=r"samples.*add images"):
             metric(x, y[:5])
+
+
+def test_fid_by_count_extrapolates_to_infinitely_many():
+    """Two samples of one distribution: FID falls with the count, and its limit is nearer to the true 0."""
+    x, real = features(4000, 16, 0)[:2000], features(4000, 16, 0)[2000:]
+    fid = frechet_distance(x, real)
+    points, limit = fid_by_count(x, moments(real), fid, CPU)
+    assert [p["samples"] for p in points] == [400, 800, 1200, 1600, 2000]
+    assert points[0]["fid"] > points[-1]["fid"] == fid > limit
+    few, _ = fid_by_count(x[:15], real, frechet_distance(x[:15], real), CPU)
+    assert [p["samples"] for p in few] == [3, 6, 9, 12, 15]

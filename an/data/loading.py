@@ -63,7 +63,7 @@ class Shuffled:
 
 
 def to_device(images: np.ndarray, device: torch.device) -> Tensor:
-    """Writable uint8 ``[N, H, W, 3]`` to float32 ``[N, 3, H, W]`` in [-1, 1], moved as bytes and normalized on the device."""
+    """Writable uint8 ``[N, H, W, 3]`` to float32 ``[N, 3, H, W]`` in [-1, 1]; moved as bytes, scaled on the device."""
     return torch.from_numpy(images).to(device).permute(0, 3, 1, 2).float().div_(127.5).sub_(1)
 
 

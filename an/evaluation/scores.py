@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 
-from .frechet import Moments, frechet_distance, moments
+from .frechet import BLOCK, Moments, frechet_distance, moments
 from .kernel import SIZE, SUBSETS, kernel_distance
 from .manifold import manifold_metrics
 
@@ -47,11 +47,22 @@ def fid_by_count(
     points = []
     for fraction in FRACTIONS:
         count = round(fraction * len(features))
-        part = fid if count == len(features) else frechet_distance(features[np.sort(order[:count])], real, device)
+        part = fid if count == len(features) else frechet_distance(_rows(features, order[:count], device), real, device)
         points.append({"samples": count, "fid": part})
     inverse = [1 / point["samples"] for point in points]
     _, limit = np.polyfit(inverse, [point["fid"] for point in points], 1)
     return points, float(limit)
+
+
+def _rows(features: np.ndarray, places: np.ndarray, device: torch.device) -> np.ndarray | Moments:
+    """Some rows of features that may be memory-mapped; as moments, block by block, where these have full rank."""
+    places = np.sort(places)
+    if len(places) <= features.shape[1]:
+        return features[places]
+    out = Moments(features.shape[1], device)
+    for start in range(0, len(places), BLOCK):
+        out.add(features[places[start : start + BLOCK]])
+    return out
 
 
 def _at_most(features: np.ndarray) -> np.ndarray:
