@@ -134,12 +134,28 @@ def generate(row, scale, seed, data, checkpoints, samples, snapshots):
 @snapshots
 @metrics
 @option("classes", "CSV file of intra-FID per class to write.")
-def evaluate(row, scale, seed, data, classifier, features, checkpoints, samples, snapshots, metrics, classes):
-    """Compute FID, IS and intra-FID of a row's generated images."""
-    from .evaluation.evaluate import evaluate
+def evaluate_row(row, scale, seed, data, classifier, features, checkpoints, samples, snapshots, metrics, classes):
+    """Compute FID, IS, intra-FID and more of a row's generated images."""
+    from .evaluation.evaluate_row import evaluate_row
 
     made = (checkpoints, samples, snapshots)
-    evaluate(row, scale, seed, data, classifier, features, *made, metrics, classes, device())
+    evaluate_row(row, scale, seed, data, classifier, features, *made, metrics, classes, device())
+
+
+@an.command()
+@option("samples", "Folder of images, or .npy of uint8 [N, H, W, 3].")
+@option("reference", "The same, or .npz of mu and sigma.")
+@option("json", "File to write.")
+@option("labels", "Of the samples: .npy, or text with one number a line; without it, class folders.", required=False)
+@option("reference-labels", "Of the reference, likewise.", required=False)
+@option("weights", "torch-fidelity's Inception weights; without it they are downloaded once.", required=False)
+@option("save-reference", "File to write the reference's mu and sigma to, .npz.", required=False)
+@option("cache", "Folder that keeps the reference's features for next time.", required=False)
+def evaluate(samples, reference, json, labels, reference_labels, weights, save_reference, cache):
+    """Compare any images with others by every metric, with the 2015 Inception; print a table and write JSON."""
+    from .evaluation.evaluate import evaluate
+
+    evaluate(samples, reference, json, device(), labels, reference_labels, weights, save_reference, cache)
 
 
 @an.command()

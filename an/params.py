@@ -117,6 +117,9 @@ class Evaluation(Strict):
     splits: PositiveInt = Field(description="of the inception score")
     table2_classes: list[Annotated[int, Field(ge=0)]] = Field(min_length=1)
     classifier: Classifier
+    extractor: Literal["classifier", "inception-2015"] = Field("classifier", description="network behind all metrics")
+    inception_weights: str | None = Field(None, description="a local file; without it the published one is downloaded")
+    inception_sha256: str | None = Field(None, pattern="^[0-9a-f]{64}$", description="of that file, checked when given")
 
 
 class Inpainting(Strict):

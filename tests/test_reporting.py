@@ -97,6 +97,19 @@ def test_table_1_means_spreads_and_published_numbers(results, tmp_path):
     assert r"15.00 $\pm$ 1.41" in (tmp_path / "table1.tex").read_text()
 
 
+def test_detailed_metrics_stand_in_the_csv_where_every_run_has_them(results, tmp_path):
+    for path in results.glob("*/seed-*/metrics.json"):
+        run = json.loads(path.read_text())
+        run["metrics"] |= {"fid_infinity": run["metrics"]["fid"] - 1, "kid": 0.5}
+        if path.parent.parent.name == "an":
+            del run["metrics"]["kid"]
+        path.write_text(json.dumps(run))
+    render(1, "smoke", results, tmp_path)
+    frame = pd.read_csv(tmp_path / "table1.csv").set_index("row")
+    assert frame.at["an", "fid_infinity"] == 14 and frame.at["an", "fid_infinity_sd"] == pytest.approx(2**0.5)
+    assert "kid" not in frame and "fid_infinity" not in (tmp_path / "table1.md").read_text()
+
+
 def test_ordering_verdicts(results, tmp_path):
     for name, fid in (("an", 1.0), ("sagan", 50.0), ("sngan-star", 30.0)):
         for seed in (0, 1):

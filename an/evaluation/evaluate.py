@@ -1,95 +1,144 @@
-"""All metrics of one trained row and seed, from one feature pass over its images."""
+"""``an evaluate``: all metrics of a folder or array of images against another, for any model's samples."""
 
+import sys
+import tempfile
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import torch
 
-from .. import params, provenance
-from ..data.loading import open_split
+from .. import provenance
 from ..devices import describe
-from ..files import sha256, write_json, written_whole
-from ..names import snapshot_name
-from .extractors import extract, load_classifier
-from .frechet import frechet_distance
+from ..errors import UserError
+from ..files import write_json
+from .extractors import batches, extract, inception_extractor
+from .frechet import frechet_distance, moments
+from .images import ImageArray, ImageFolder, open_images, read_labels
 from .inception_score import inception_score
-from .reference import per_class
+from .intra import check_classes, intra_means, intra_protocols, members
+from .reference import source
+from .scores import feature_metrics, feature_protocol, fid_by_count, real_side
+from .statistics import cached_features, load_statistics, save_statistics
 
-CONVERGED = 1.02  # table 1's iterations: the first snapshot whose FID is within 2 % of the best
+BATCH = 64
+LEAST = 10  # images on each side: ten splits of the inception score, six neighbours, five parts of the extrapolation
+USUAL = 50_000  # samples behind most published FIDs
+Images = ImageFolder | ImageArray
 
 
 def evaluate(
-    row_name: str,
-    scale_name: str,
-    seed: int,
-    data: str | Path,
-    classifier: str | Path,
-    reference: str | Path,  # features of the training split
-    checkpoint_folder: str | Path,  # of the row, for the last generator's checksum
-    samples_file: str | Path,
-    snapshots_file: str | Path,
-    metrics_file: str | Path,  # receives JSON: metrics, curve, protocol, provenance
-    classes_file: str | Path,  # receives CSV: intra-FID of every class
+    samples: str | Path,
+    reference: str | Path,  # images, or an .npz of mu and sigma, which allows FID alone
+    json_file: str | Path,  # receives metrics, FID by sample count, intra-FID of every class, protocol, provenance
     device: torch.device,
-) -> None:
-    row, scale = params.load_row(row_name, "generation"), params.load_scale(scale_name)
-    train = open_split(data, "train")
-    network = load_classifier(scale, train.num_classes, classifier, device)
-    real = np.load(reference)
-    batch, what = scale.evaluation.batch, f"{row_name} seed {seed}"
+    labels: str | Path | None = None,
+    reference_labels: str | Path | None = None,
+    weights: str | Path | None = None,
+    save_reference: str | Path | None = None,  # receives the reference's .npz
+    cache: str | Path | None = None,  # folder that keeps the reference's features
+) -> dict:
+    """Compute, print and write every metric the inputs allow; returns what is written.
 
-    samples = np.load(samples_file, mmap_mode="r")
-    features, logits = extract(network, samples, batch, device, what)
-    labels = np.arange(len(samples)) % train.num_classes
-    by_class = per_class(features, labels, real, train.labels)
+    Intra-FID is computed where both sides have labels, from a file or from class folders.
 
-    curve = []
-    snapshots = np.load(snapshots_file, mmap_mode="r")
-    for step, images in zip(scale.snapshot_steps(row), snapshots, strict=True):
-        snapshot_features, _ = extract(network, images, batch, device, f"{what}, step {step}")
-        curve.append({"step": step, "fid": frechet_distance(snapshot_features, real)})
-    best = min(point["fid"] for point in curve)
+    Raises:
+        UserError: for images, labels, statistics or weights that cannot be used; nothing is written then.
+    """
+    statistics_given = Path(reference).suffix == ".npz"
+    if statistics_given and (save_reference or reference_labels or labels):
+        raise UserError(f"{reference} holds statistics, without images or classes: give the images as --reference.")
+    generated = open_images(samples, LEAST)
+    real = None if statistics_given else open_images(reference, LEAST)
+    classes = None if real is None else _labels(generated, real, samples, reference, labels, reference_labels)
+    extractor = inception_extractor(weights, device)
+    protocol = extractor.protocol(BATCH, device)
+    if statistics_given:
+        # Statistics of another extractor are refused before the long pass over the samples.
+        features, _ = next(batches(extractor, generated[:LEAST], BATCH, str(samples)))
+        moments_given, made_from = load_statistics(reference, protocol, features.shape[1])
 
-    metrics = {
-        "fid": frechet_distance(features, real),
-        "intra_fid": float(np.mean(by_class)),
-        "inception_score": inception_score(logits, scale.evaluation.splits),
-        "iterations": next(point["step"] for point in curve if point["fid"] <= CONVERGED * best),
-        "fid_untrained": curve[0]["fid"],
-        "label_accuracy": float((logits.argmax(1) == labels).mean()),
-    }
-    with written_whole(classes_file) as temporary:
-        pd.DataFrame({"class": range(len(by_class)), "intra_fid": by_class}).to_csv(temporary, index=False)
-    protocol = {
-        "extractor": "classifier",
-        "extractor_sha256": sha256(classifier),
-        "generated": len(samples),
-        "generated_per_snapshot": snapshots.shape[1],
-        "reference": f"all {len(real)} training images",
-        "reference_sha256": train.sha256,
-        "inception_score_splits": scale.evaluation.splits,
-        "intra_fid": f"mean over {len(by_class)} classes, {len(samples) // len(by_class)} generated each",
-        "weights": "raw",
-        "dtype": "float32 features, float64 distances",
-        "resize": "none",
-        "batch": batch,
-    }
-    write_json(
-        metrics_file,
-        {
-            "row": row_name,
-            "scale": scale_name,
-            "seed": seed,
-            "metrics": metrics,
-            "curve": curve,
-            "protocol": protocol,
+    json_file = Path(json_file)
+    json_file.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=json_file.parent, prefix=".features-") as folder:
+        features, logits = extract(extractor, generated, BATCH, str(samples), Path(folder) / "samples.npy")
+        if statistics_given:
+            real_features, side = None, moments_given
+        else:
+            real_features = cached_features(extractor, real, protocol, str(reference), cache or folder)
+            side = real_side(real_features, device)
+            made_from = source(real.sha256, protocol)
+            if save_reference:
+                save_statistics(save_reference, moments(real_features, device), made_from)
+        result = {
+            **_measure(features, logits, real_features, side, classes, device),
+            "protocol": _protocol(protocol, generated, real, side, features, real_features, made_from),
             "provenance": {
                 "commit": provenance.commit(),
-                "settings": params.digest(params.training_settings(row, scale)),
-                "checkpoint_sha256": sha256(Path(checkpoint_folder) / snapshot_name(scale.snapshots)),
                 "device": describe(device),
                 "torch": torch.__version__,
+                "samples": str(samples),
+                "reference": str(reference),
             },
-        },
-    )
+        }
+        del features, real_features, side
+    write_json(json_file, result)
+    _print(result, len(generated))
+    return result
+
+
+def _labels(generated: Images, real: Images, samples, reference, labels, reference_labels):
+    """Labels of both sides, or None where neither file nor folders give any."""
+    left = generated.labels if labels is None else read_labels(labels, len(generated))
+    right = real.labels if reference_labels is None else read_labels(reference_labels, len(real))
+    if labels is not None and right is None:
+        raise UserError(f"{reference} has no classes for {labels}: use class folders or give --reference-labels.")
+    if reference_labels is not None and left is None:
+        raise UserError(f"{samples} has no classes for {reference_labels}: use class folders or give --labels.")
+    if left is None or right is None:
+        return None
+    if labels is None and reference_labels is None and generated.classes != real.classes:
+        raise UserError(f"{samples} and {reference} have different class folders: use the same names in both.")
+    check_classes(members(left), members(right), (labels or samples, reference_labels or reference))
+    return left, right
+
+
+def _measure(features, logits, real_features, side, classes, device) -> dict:
+    fid = frechet_distance(features, side, device)
+    counts, limit = fid_by_count(features, side, fid, device)
+    metrics = {
+        "fid": fid,
+        "fid_infinity": limit,
+        "inception_score": inception_score(logits, 10),
+        "inception_score_1_split": inception_score(logits, 1),
+    }
+    result = {"metrics": metrics, "fid_by_count": counts}
+    if real_features is not None:
+        metrics |= feature_metrics(features, real_features, device)
+    if classes is not None:
+        by_class = intra_protocols(features, classes[0], real_features, classes[1], device)
+        metrics |= {"intra_fid": float(by_class["intra_fid"].mean()), **intra_means(by_class)}
+        result["classes"] = by_class.to_dict("records")
+    return result
+
+
+def _protocol(protocol, generated, real, side, features, real_features, made_from) -> dict:
+    count = len(real) if real is not None else side.count
+    return {
+        **protocol,
+        "generated": len(generated),
+        "generated_sha256": generated.sha256,
+        "generated_size": list(generated.size[:2]),
+        "reference": count if np.isfinite(count) else "statistics without a count",
+        "reference_sha256": made_from.get("data_sha256"),
+        "reference_key": made_from.get("key"),
+        "inception_score_splits": 10,
+        **({} if real_features is None else feature_protocol(features, real_features)),
+    }
+
+
+def _print(result: dict, count: int) -> None:
+    width = max(map(len, result["metrics"]))
+    for name, value in result["metrics"].items():
+        print(f"{name:<{width}}  {value:.6g}")
+    if count < USUAL:
+        print(f"FID of {count} samples is larger than of {USUAL}: compare it at equal counts.", file=sys.stderr)

@@ -10,8 +10,9 @@ def inception_score(logits: np.ndarray, splits: int) -> float:
     Generated labels repeat in order, so that every class falls evenly into each split.
     """
     log_p = log_softmax(np.asarray(logits, dtype=np.float64), axis=1)
-    scores = []
-    for part in np.array_split(log_p, splits):
+    scores, count = [], len(log_p)
+    for split in range(splits):
+        part = log_p[split * count // splits : (split + 1) * count // splits]
         p = np.exp(part)
         marginal = p.mean(0)
         log_marginal = np.log(marginal, where=marginal > 0, out=np.zeros_like(marginal))

@@ -1,5 +1,6 @@
 """The real side of every distance: features of the training set, and the floor that the held-out set marks."""
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -7,37 +8,59 @@ import torch
 
 from .. import params
 from ..data.loading import open_split
-from ..files import sha256, write_json, written_whole
-from .extractors import extract, load_classifier
+from ..errors import UserError
+from ..files import sha256, write_json
+from .extractors import extract, scale_extractor
 from .frechet import frechet_distance
 from .inception_score import inception_score
+from .intra import per_class
+from .scores import real_side
 
 
 def extract_reference(
     scale_name: str,
     data: str | Path,
     classifier: str | Path,
-    features_file: str | Path,  # receives float32 [N, D] of the training split
+    features_file: str | Path,  # receives float32 [N, D] of the training split, and beside it a .json of their source
     report: str | Path,  # receives the metrics of the held-out images, as if they were generated
     device: torch.device,
 ) -> None:
     scale = params.load_scale(scale_name)
     train, heldout = open_split(data, "train"), open_split(data, "heldout")
-    network = load_classifier(scale, train.num_classes, classifier, device)
+    extractor = scale_extractor(scale, train.num_classes, classifier, device)
     batch = scale.evaluation.batch
-    features, _ = extract(network, train.images, batch, device, "reference")
-    heldout_features, heldout_logits = extract(network, heldout.images, batch, device, "held-out")
-    with written_whole(features_file) as temporary, open(temporary, "wb") as file:
-        np.save(file, features)
+    features, _ = extract(extractor, train.images, batch, "reference", features_file)
+    write_json(f"{features_file}.json", source(train.sha256, extractor.protocol(batch, device)))
+    heldout_features, heldout_logits = extract(extractor, heldout.images, batch, "held-out")
+    by_class = per_class(heldout_features, heldout.labels, features, train.labels, device)
     floor = {
-        "fid": frechet_distance(heldout_features, features),
-        "intra_fid": float(np.mean(per_class(heldout_features, heldout.labels, features, train.labels))),
+        "fid": frechet_distance(heldout_features, real_side(features, device), device),
+        "intra_fid": float(np.mean(by_class)),
         "inception_score": inception_score(heldout_logits, scale.evaluation.splits),
     }
     counts = {"heldout": len(heldout.labels), "train": len(train.labels)}
     write_json(report, {"heldout_as_generated": floor, "counts": counts, "features_sha256": sha256(features_file)})
 
 
-def per_class(x: np.ndarray, x_labels: np.ndarray, y: np.ndarray, y_labels: np.ndarray) -> list[float]:
-    """Frechet distance between x and y of every class, in the order of class indices."""
-    return [frechet_distance(x[x_labels == c], y[y_labels == c]) for c in np.unique(y_labels)]
+def source(data_sha256: str, protocol: dict) -> dict:
+    """All that reference features depend on, and a key that differs as soon as one part does."""
+    parts = {"data_sha256": data_sha256, **protocol}
+    return {"key": params.digest(parts), **parts}
+
+
+def open_reference(features_file: str | Path, data_sha256: str, protocol: dict) -> np.ndarray:
+    """Memory-mapped reference features. Raises UserError unless they come from this data, extractor and protocol."""
+    expected = source(data_sha256, protocol)
+    try:
+        found = json.loads(Path(f"{features_file}.json").read_text())
+        features = np.load(features_file, mmap_mode="r")
+    except (OSError, ValueError) as error:
+        raise UserError(
+            f"{features_file} cannot be read ({error}): delete it and extract the reference again."
+        ) from None
+    differing = sorted(name for name in expected if name != "key" and found.get(name) != expected[name])
+    if differing:
+        raise UserError(
+            f"{features_file} comes from another {', '.join(differing)}: delete it and extract the reference again."
+        )
+    return features

@@ -28,6 +28,11 @@ METRICS = {
     "fid_untrained": "FID untrained",
 }
 DECIMALS = {"iterations": 0}
+# In the CSV beside the paper's metrics, where every run has them.
+DETAILS = [
+    *("fid_infinity", "inception_score_1_split", "kid", "precision", "recall", "density", "coverage"),
+    *("intra_fid_50", "intra_fid_own_count", "intra_fid_5000", "intra_fid_real_halves"),
+]
 
 
 def render(table: int, scale_name: str, results: str | Path, reports: str | Path) -> None:
@@ -50,7 +55,8 @@ def quality(table: int, scale_name: str, results: Path):
     """Tables 1 and 4: one line a row, each metric published and reproduced."""
     metrics = list(METRICS) if table == 1 else ["inception_score", "fid"]
     runs = read_runs(table, scale_name, results)
-    summary, rows = summarise(runs, metrics), params.load_rows()
+    details = [m for m in DETAILS if all(m in run["metrics"] for run in runs)]
+    summary, rows = summarise(runs, metrics + details), params.load_rows()
     published = pd.DataFrame.from_dict(getattr(params.load_published(), f"table{table}"), orient="index", dtype=float)
     published = published.reindex(summary.index).reindex(columns=metrics)
     labels = [rows[name].tables[table] for name in summary.index]
@@ -65,6 +71,8 @@ def quality(table: int, scale_name: str, results: Path):
             exact[f"{metric}_difference"] = values - published[metric].values
         shown[METRICS[metric]] = [spread(m, s, digits) for m, s in zip(values, sds, strict=True)]
         exact[metric], exact[f"{metric}_sd"] = values, sds
+    for metric in details:
+        exact[metric], exact[f"{metric}_sd"] = summary[metric].values, summary[f"{metric}_sd"].values
     shown["n"] = summary["n"].values
     exact |= with_sources(runs, summary.index)
     notes = [protocol_of_generation(runs[0]["protocol"]), _seeds(summary)]

@@ -28,6 +28,7 @@ rule extract_reference:
         classifier=rules.train_classifier.output.weights,
     output:
         features=f"data/reference/{SCALE_NAME}/train_features.npy",
+        source=f"data/reference/{SCALE_NAME}/train_features.npy.json",
         report=f"results/{SCALE_NAME}/reference.json",
     log:
         f"logs/{SCALE_NAME}/extract_reference.log",
@@ -51,6 +52,7 @@ rule evaluate_samples:
         arrays=rules.prepare_dataset.output.arrays,
         classifier=rules.train_classifier.output.weights,
         features=rules.extract_reference.output.features,
+        source=rules.extract_reference.output.source,
         generators=rules.train_gan.output.generators,
         samples=rules.generate_samples.output.samples,
         snapshots=rules.generate_samples.output.snapshots,
@@ -70,7 +72,7 @@ rule evaluate_samples:
         settings=section("evaluation"),
         code=provenance.code_digest("evaluation"),
     shell:
-        "python -m an evaluate --row {wildcards.row} --scale {params.scale} --seed {wildcards.seed} --data {params.data}"
+        "python -m an evaluate-row --row {wildcards.row} --scale {params.scale} --seed {wildcards.seed} --data {params.data}"
         " --classifier {input.classifier} --features {input.features} --checkpoints {params.checkpoints}"
         " --samples {input.samples} --snapshots {input.snapshots}"
         " --metrics {output.metrics} --classes {output.classes} &> {log}"

@@ -1,0 +1,104 @@
+"""All metrics of one trained row and seed, from one feature pass over its images."""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from .. import params, provenance
+from ..data.loading import open_split
+from ..devices import describe
+from ..files import sha256, write_json, written_whole
+from ..names import snapshot_name
+from .extractors import extract, scale_extractor
+from .frechet import frechet_distance
+from .inception_score import inception_score
+from .intra import intra_means, intra_protocols
+from .reference import open_reference
+from .scores import feature_metrics, feature_protocol, fid_by_count, real_side
+
+CONVERGED = 1.02  # table 1's iterations: the first snapshot whose FID is within 2 % of the best
+
+
+def evaluate_row(
+    row_name: str,
+    scale_name: str,
+    seed: int,
+    data: str | Path,
+    classifier: str | Path,
+    reference: str | Path,  # features of the training split
+    checkpoint_folder: str | Path,  # of the row, for the last generator's checksum
+    samples_file: str | Path,
+    snapshots_file: str | Path,
+    metrics_file: str | Path,  # receives JSON: metrics, curve, protocol, provenance
+    classes_file: str | Path,  # receives CSV: intra-FID of every class
+    device: torch.device,
+) -> None:
+    row, scale = params.load_row(row_name, "generation"), params.load_scale(scale_name)
+    train = open_split(data, "train")
+    extractor = scale_extractor(scale, train.num_classes, classifier, device)
+    batch, what = scale.evaluation.batch, f"{row_name} seed {seed}"
+    extraction = extractor.protocol(batch, device)
+    real_features = open_reference(reference, train.sha256, extraction)
+    real = real_side(real_features, device)
+
+    samples = np.load(samples_file, mmap_mode="r")
+    features, logits = extract(extractor, samples, batch, what)
+    labels = np.arange(len(samples)) % train.num_classes
+    by_class = intra_protocols(features, labels, real_features, train.labels, device)
+
+    curve = []
+    snapshots = np.load(snapshots_file, mmap_mode="r")
+    for step, images in zip(scale.snapshot_steps(row), snapshots, strict=True):
+        snapshot_features, _ = extract(extractor, images, batch, f"{what}, step {step}")
+        curve.append({"step": step, "fid": frechet_distance(snapshot_features, real, device)})
+    best = min(point["fid"] for point in curve)
+
+    fid = frechet_distance(features, real, device)
+    counts, limit = fid_by_count(features, real, fid, device)
+    # The classes that Inception's logits stand for are not numbered as the data's.
+    right = float((logits.argmax(1) == labels).mean()) if extractor.name == "classifier" else None
+    metrics = {
+        "fid": fid,
+        "intra_fid": float(by_class["intra_fid"].mean()),
+        "inception_score": inception_score(logits, scale.evaluation.splits),
+        "iterations": next(point["step"] for point in curve if point["fid"] <= CONVERGED * best),
+        "fid_untrained": curve[0]["fid"],
+        "label_accuracy": right,
+        "fid_infinity": limit,
+        "inception_score_1_split": inception_score(logits, 1),
+        **feature_metrics(features, real_features, device),
+        **intra_means(by_class),
+    }
+    with written_whole(classes_file) as temporary:
+        by_class.to_csv(temporary, index=False)
+    protocol = {
+        **extraction,
+        "generated": len(samples),
+        "generated_per_snapshot": snapshots.shape[1],
+        "reference": f"all {len(real_features)} training images",
+        "reference_sha256": train.sha256,
+        "inception_score_splits": scale.evaluation.splits,
+        "intra_fid": f"mean over {len(by_class)} classes, {len(samples) // len(by_class)} generated each",
+        "weights": "raw",
+        **feature_protocol(features, real_features),
+    }
+    write_json(
+        metrics_file,
+        {
+            "row": row_name,
+            "scale": scale_name,
+            "seed": seed,
+            "metrics": metrics,
+            "curve": curve,
+            "fid_by_count": counts,
+            "protocol": protocol,
+            "provenance": {
+                "commit": provenance.commit(),
+                "settings": params.digest(params.training_settings(row, scale)),
+                "checkpoint_sha256": sha256(Path(checkpoint_folder) / snapshot_name(scale.snapshots)),
+                "device": describe(device),
+                "torch": torch.__version__,
+            },
+        },
+    )
