@@ -328,7 +328,7 @@ def test_bad_input_is_one_sentence_that_names_file_and_remedy(spoil, tmp_path, w
     given = {"samples": samples, "reference": real, "json": tmp_path / "out.json", "weights": weights, **changes}
     monkeypatch.setattr("an.devices.keep_freed_memory", lambda: None)  # it holds for the rest of a process
     status = main(["evaluate", *(f"--{k.replace('_', '-')}={v}" for k, v in given.items())])
-    errors = [line for line in capsys.readouterr().err.splitlines() if line.startswith("an evaluate: ")]
+    errors = [line for line in capsys.readouterr().err.splitlines() if line.startswith("Error: ")]
     assert status == 1 and len(errors) == 1 and re.search(message, errors[0]), errors
     assert not (tmp_path / "out.json").exists() and not list(tmp_path.glob(".features-*"))
 

@@ -23,7 +23,7 @@ rule render_quality_table:
 
 rule render_inpainting_table:
     input:
-        runs=expand(INPAINTING_RUN + "/metrics.json", inpainting_row=INPAINTING_ROWS, seed=SCALE.seeds),
+        runs=expand(rules.evaluate_completions.output, inpainting_row=INPAINTING_ROWS, seed=SCALE.seeds),
         controls=expand(rules.evaluate_controls.output, control=CONTROL_ROWS),
     output:
         multiext(f"reports/{SCALE_NAME}/table3", ".md", ".csv", ".tex"),
@@ -55,7 +55,7 @@ rule draw_figure9:
     conda:
         "../../environment.yml"
     params:
-        samples=f"samples/{SCALE_NAME}",
+        samples=lambda wildcards, input: os.path.dirname(os.path.dirname(os.path.dirname(input.controls[0]))),
         seed=SCALE.seeds[0],
         code=provenance.code_digest("reporting"),
     shell:
