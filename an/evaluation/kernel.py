@@ -41,4 +41,5 @@ def _squared_mmd(a: Tensor, b: Tensor) -> Tensor:
 
 
 def _cubic(a: Tensor, b: Tensor) -> Tensor:
-    return (a @ b.T / a.shape[1] + 1) ** 3
+    inner = (a @ b.T).div_(a.shape[1]).add_(1)
+    return inner.square().mul_(inner)
