@@ -12,6 +12,7 @@ import torch
 import yaml
 from conftest import ROOT, an
 
+from an.data.crop_preparation import prepare_crops
 from an.tracking import read_events
 from an.training.losses import hinge_discriminator, hinge_generator, orthogonality
 
@@ -27,6 +28,7 @@ def longer(project, steps: int, **recipe) -> None:
     content = yaml.safe_load(path.read_text())
     for each in content["recipes"].values():
         each.update(steps=steps, **recipe)
+    content["inpainting"].update(pretraining_steps=steps // 2, adversarial_steps=steps // 2)
     path.write_text(yaml.safe_dump(content))
 
 
@@ -35,9 +37,18 @@ def weights(folder):
     return {f"{f.name} {k}": v for f in files for k, v in torch.load(f, weights_only=True).items()}
 
 
-@pytest.mark.parametrize("row", ["an", "acgan"])
-def test_killed_and_resumed_equals_straight_bit_for_bit(project, digits, tmp_path, row):
+@pytest.fixture(scope="module")
+def photographs(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("photographs-32")
+    prepare_crops("photographs", 32, 4, folder)
+    return folder
+
+
+@pytest.mark.parametrize("row", ["an", "acgan", "an-inpainting"])
+def test_killed_and_resumed_equals_straight_bit_for_bit(project, digits, photographs, tmp_path, row):
     longer(project, 26)
+    if row == "an-inpainting":
+        digits = photographs
     straight, resumed = tmp_path / "straight", tmp_path / "resumed"
     assert an(project, *arguments(digits, straight, row)).returncode == 0
     command = [sys.executable, "-m", "an", *arguments(digits, resumed, row)]
