@@ -103,6 +103,9 @@ def test_what_is_not_finite_is_refused_on_every_route(bad):
                 frechet_distance(*sides)
     with pytest.raises(UserError, match="not finite"):
         frechet_from_moments(Moments.given(np.zeros(3), np.eye(3)), Moments.given(np.zeros(3), bad * np.ones((3, 3))))
+    for spoilt in (Moments.given(np.zeros(3), bad * np.ones((3, 3))), Moments.given(bad * np.ones(3), np.eye(3))):
+        with pytest.raises(UserError, match="not finite"):
+            frechet_distance(features(3, 3, 0), spoilt)
 
 
 def test_one_sample_is_refused_streamed_or_not():

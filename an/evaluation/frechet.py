@@ -149,9 +149,9 @@ def _distance(apart: Tensor, traces: Tensor, gram: Tensor, rank: float) -> float
 
     Eigenvalues beyond the rank are rounding noise, of which the root would make half of all digits: they are left out.
     """
-    values = _eigenvalues((gram + gram.T) / 2)
+    values = _eigenvalues(finite(gram + gram.T) / 2)
     values = values[-int(min(rank, len(values))) :]
-    return max(float(apart.square().sum() + traces - 2 * values.clamp(min=0).sqrt().sum()), 0.0)
+    return max(float(finite(apart).square().sum() + traces - 2 * values.clamp(min=0).sqrt().sum()), 0.0)
 
 
 def _eigenvalues(symmetric: Tensor) -> Tensor:
