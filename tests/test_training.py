@@ -91,12 +91,29 @@ def test_a_loss_that_is_not_finite_stops_and_keeps_the_last_good_state(project, 
         assert all(torch.isfinite(t).all() for t in tensors)
 
 
-def test_other_parameters_do_not_resume_the_old_state(project, digits, tmp_path):
+def test_an_interrupted_run_does_not_go_on_under_other_parameters(project, digits, tmp_path):
+    longer(project, 200)
     out = tmp_path / "out"
-    assert an(project, *arguments(digits, out)).returncode == 0
+    job = subprocess.Popen(
+        [sys.executable, "-m", "an", *arguments(digits, out)], cwd=project, stderr=subprocess.DEVNULL
+    )
+    while not (out / "scratch/state.pt").exists():
+        time.sleep(0.01)
+    job.kill()
+    job.wait()
     longer(project, 4)
     done = an(project, *arguments(digits, out))
     assert done.returncode == 1 and "was trained with other parameters" in done.stderr
+
+
+def test_a_finished_run_is_trained_anew_when_asked_again(project, digits, tmp_path):
+    out = tmp_path / "out"
+    assert an(project, *arguments(digits, out)).returncode == 0
+    assert {file.name for file in (out / "scratch").iterdir()} <= {"lock"}
+    before = (out / "discriminator.pt").read_bytes()
+    longer(project, 4)
+    assert an(project, *arguments(digits, out)).returncode == 0
+    assert len(read_events(out / "events.jsonl")) == 4 and (out / "discriminator.pt").read_bytes() != before
 
 
 def test_an_unknown_row_or_scale_is_one_sentence(project, digits, tmp_path):

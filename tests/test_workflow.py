@@ -90,6 +90,21 @@ def test_a_row_change_reruns_only_its_own_jobs(finished):
         undo()
 
 
+def test_a_changed_row_is_trained_anew_and_its_table_follows(finished):
+    table = finished / "reports/nano/table4.csv"
+    before = pd.read_csv(table).set_index("row")
+    undo = change(finished, "rows.yaml", lambda c: c["an-n8"]["attention"].update(regions=6))
+    try:
+        done = snakemake(finished, *NANO)
+        assert done.returncode == 0, done.stderr[-3000:]
+    finally:
+        undo()
+    after = pd.read_csv(table).set_index("row")
+    assert after.at["an-n8", "checkpoint_sha256"] != before.at["an-n8", "checkpoint_sha256"]
+    assert after.drop("an-n8").equals(before.drop("an-n8"))
+    assert snakemake(finished, *NANO).returncode == 0  # and back, for the tests below
+
+
 def test_a_label_change_only_renders(finished):
     undo = change(finished, "rows.yaml", lambda c: c["an-n8"].update(tables={4: "another label"}))
     try:

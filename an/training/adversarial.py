@@ -42,6 +42,7 @@ def train(
             loop.publish(scratch / snapshot_name(number), checkpoint_folder / snapshot_name(number))
         checkpoints.save(checkpoint_folder / "discriminator.pt", job.discriminator.state_dict())
         loop.publish(scratch / "events.jsonl", Path(events_file))
+        loop.clear(scratch)
 
 
 class AdversarialTraining:
@@ -50,7 +51,8 @@ class AdversarialTraining:
     def __init__(self, row: params.Row, scale: params.Scale, seed: int, data: Prepared, device: torch.device):
         self.row, self.data, self.device = row, data, device
         self.recipe, self.latent = scale.recipes[row.recipe], scale.generator.latent
-        self.settings = params.digest({**params.training_settings(row, scale), "seed": seed, "data": data.sha256})
+        origin = {"seed": seed, "data": data.sha256, "code": loop.training_code()}
+        self.settings = params.digest({**params.training_settings(row, scale), **origin})
         self.batches = Shuffled(len(data.labels), self.recipe.batch, seed)
         torch.manual_seed(seed)
         placed = {"device": device, "memory_format": torch.channels_last}

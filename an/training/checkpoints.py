@@ -45,7 +45,7 @@ def load_state(path: Path, modules: dict, settings_digest: str, device: torch.de
     content = load(path, device)
     if content["settings"] != settings_digest:
         raise UserError(
-            f"{path} was trained with other parameters ({content['settings']}, now {settings_digest}): "
+            f"{path} was trained with other parameters, data or code ({content['settings']}, now {settings_digest}): "
             f"delete {path.parent} to train anew."
         )
     for name, module in modules.items():

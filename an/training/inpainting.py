@@ -44,6 +44,7 @@ def train_inpainting(
         loop.publish(scratch / snapshot_name(0), checkpoint_folder / "generator.pt")
         checkpoints.save(checkpoint_folder / "critics.pt", job.critics.state_dict())
         loop.publish(scratch / "events.jsonl", Path(events_file))
+        loop.clear(scratch)
 
 
 class InpaintingTraining:
@@ -59,9 +60,8 @@ class InpaintingTraining:
     ):
         self.row, self.seed, self.photographs, self.device = row, seed, photographs, device
         self.scale = scale.inpainting
-        self.settings = params.digest(
-            {**params.inpainting_settings(row, scale), "seed": seed, "data": photographs.sha256}
-        )
+        origin = {"seed": seed, "data": photographs.sha256, "code": loop.training_code()}
+        self.settings = params.digest({**params.inpainting_settings(row, scale), **origin})
         torch.manual_seed(seed)
         resolution = self.scale.resolution
         critics = InpaintingDiscriminator(self.scale.critic_width, resolution, resolution // 2)

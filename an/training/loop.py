@@ -15,6 +15,7 @@ from ..errors import UserError
 from ..files import written_whole
 from ..names import snapshot_name
 from ..progress import progress
+from ..provenance import code_digest
 from ..tracking import Events
 from . import checkpoints
 
@@ -28,6 +29,11 @@ class Job(Protocol):
 
     def advance(self, step: int) -> dict[str, torch.Tensor]:
         """Do step number ``step`` (from 0) and return its losses, detached scalars."""
+
+
+def training_code() -> str:
+    """Digest of the code that a resume point was made by, so that no run goes on under other code."""
+    return code_digest("layers", "models", "training", "data/loading.py", "data/crops.py", "data/masks.py")
 
 
 @contextmanager
@@ -95,3 +101,10 @@ def publish(source: Path, target: Path) -> None:
     """Copy a finished file out of scratch, whole or not at all."""
     with written_whole(target) as temporary:
         shutil.copyfile(source, temporary)
+
+
+def clear(scratch: Path) -> None:
+    """Forget a finished run: whoever trains it again, after a change of code or parameters, must start anew."""
+    for file in scratch.iterdir():
+        if file.name != "lock":
+            file.unlink()
