@@ -144,6 +144,7 @@ def test_tables_2_4_and_5(results, tmp_path):
     assert two["an"].tolist() == [k + 0.5 for k in range(8)]
     four = pd.read_csv(tmp_path / "table4.csv").set_index("row")
     assert len(four) == 8 and four.at["an-n32", "fid_published"] == 17.75
+    assert (four["fid_untrained"] == 300).all()
     five = (tmp_path / "table5.md").read_text()
     assert "2.00 [1.50, 3.00]" in five and "79.42" in five and "CUDA events" in five
     assert pd.isna(

@@ -53,7 +53,7 @@ def render(table: int, scale_name: str, results: str | Path, reports: str | Path
 
 def quality(table: int, scale_name: str, results: Path):
     """Tables 1 and 4: one line a row, each metric published and reproduced."""
-    metrics = list(METRICS) if table == 1 else ["inception_score", "fid"]
+    metrics = list(METRICS) if table == 1 else ["inception_score", "fid", "fid_untrained"]
     runs = read_runs(table, scale_name, results)
     details = [m for m in DETAILS if all(m in run["metrics"] for run in runs)]
     summary, rows = summarise(runs, metrics + details), params.load_rows()
