@@ -180,6 +180,14 @@ class Scale(Strict):
     snapshots: PositiveInt = Field(description="generators kept along training, evenly spaced, besides step 0")
     checkpoint_every: PositiveInt
     log_every: PositiveInt
+    hours: PositiveFloat | None = Field(
+        None, description="wall time of one training job; it then stops with a resume point, for its retry to go on"
+    )
+    precision: Literal["float32", "bfloat16"] = Field("float32", description="of adversarial training's networks")
+    compile: bool = Field(False, description="compile adversarial training's networks by torch.compile")
+    ema: Annotated[float, Field(gt=0, lt=1)] | None = Field(
+        None, description="decay of a moving average of the generator's weights, evaluated beside the raw weights"
+    )
     generator: GeneratorSize
     discriminator: DiscriminatorSize
     recipes: dict[Literal["ttur", "sngan"], Recipe]
@@ -275,10 +283,11 @@ def load_published() -> Published:
 def training_settings(row: Row, scale: Scale) -> dict:
     """Everything that determines a training run's result, besides its seed, data and code."""
     sizes = {"dataset", "resolution", "attention_resolution", "snapshots", "generator", "discriminator"}
+    arithmetic = {"precision", "compile", "ema"}
     return {
         "row": row.model_dump(mode="json", exclude={"tables"}),
         "recipe": scale.recipes[row.recipe].model_dump(mode="json"),
-        "scale": scale.model_dump(mode="json", include=sizes),
+        "scale": scale.model_dump(mode="json", include=sizes | arithmetic),
     }
 
 

@@ -28,6 +28,10 @@ CONTROL_ROWS = ["mean-colour", "biharmonic"]
 DATA = SCALE.data_folder
 PHOTOGRAPHS = SCALE.inpainting.data_folder
 RUN = f"results/{SCALE_NAME}/{{row}}/seed-{{seed}}"
+# A training job on a cluster ends by itself a little before its scheduler would end it.
+HOURS = f"--hours {SCALE.hours}" if SCALE.hours else ""
+RUNTIME = {"runtime": int(60 * SCALE.hours) + 15} if SCALE.hours else {}
+ONE_GPU = min(SCALE.gpus, 1)
 SNAPSHOTS = [snapshot_name(number) for number in range(SCALE.snapshots + 1)]
 
 

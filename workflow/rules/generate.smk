@@ -11,7 +11,7 @@ rule generate_samples:
     conda:
         "../../environment.yml"
     resources:
-        gpu=SCALE.gpus,
+        gpu=ONE_GPU,
     params:
         scale=SCALE_NAME,
         data=subpath(input.manifest, parent=True),
@@ -20,4 +20,5 @@ rule generate_samples:
         code=provenance.code_digest("generation.py", "layers", "models"),
     shell:
         "python -m an generate --row {wildcards.row} --scale {params.scale} --seed {wildcards.seed} --data {params.data}"
-        " --checkpoints {params.checkpoints} --samples {output.samples} --snapshots {output.snapshots} &> {log}"
+        " --checkpoints {params.checkpoints} --samples {output.samples} --snapshots {output.snapshots}"
+        " --gpus {resources.gpu} &> {log}"
