@@ -36,8 +36,8 @@ def load(path: str | Path, device: torch.device | str = "cpu") -> dict:
     """Read what ``save`` wrote. Raises UserError when the file is missing, damaged or holds anything but data."""
     try:
         with zipfile.ZipFile(path) as archive:
-            if damaged := archive.testzip():  # torch does not compare the checksums that it writes
-                raise ValueError(f"wrong checksum of {damaged}")
+            if archive.testzip():  # torch does not compare the checksums that it writes
+                raise ValueError("wrong checksum")
         return torch.load(path, map_location=device, weights_only=True)
     except FileNotFoundError:
         raise UserError(f"checkpoint {path} is missing: train the row first.") from None
