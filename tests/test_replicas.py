@@ -13,6 +13,7 @@ from kill_and_resume import arguments, finish, weights
 
 from an.data.crop_preparation import prepare_crops
 from an.errors import UserError
+from an.tracking import read_events
 from an.training.replicas import Replicas
 
 TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
@@ -78,3 +79,32 @@ def test_a_batch_that_does_not_divide_is_an_error():
     assert Replicas(1, 4).rows(8) == slice(2, 4)
     with pytest.raises(UserError, match="a batch of 8 does not divide among 3 replicas"):
         Replicas(0, 3).rows(8)
+
+
+def test_a_launched_job_stops_with_a_checkpoint_and_goes_on(digits, tmp_path):
+    """What ``--gpus 2`` does, on two CPU replicas: one command holds both, and hands its signal on."""
+    out = tmp_path / "out"
+    script = tmp_path / "launched.py"
+    script.write_text(
+        "import sys\n"
+        "from an.errors import Stopped\n"
+        "from an.training.launch import launch\n"
+        "try:\n"
+        "    launch([0, 1])\n"
+        "except Stopped as stop:\n"
+        "    sys.exit(stop.status)\n"
+    )
+    command = [sys.executable, script, *arguments(digits, out)]
+    environment = {**ENVIRONMENT, "PYTHONPATH": str(ROOT)}
+    job = subprocess.Popen(command, cwd=ROOT, env=environment, stderr=subprocess.PIPE, text=True)
+    while not (out / "scratch/events.jsonl").exists():
+        assert job.poll() is None, job.stderr.read()[-3000:]
+        time.sleep(0.01)
+    job.send_signal(signal.SIGTERM)
+    _, errors = job.communicate(timeout=60)
+    assert job.returncode == 128 + signal.SIGTERM, errors[-3000:]
+    last = read_events(out / "scratch/events.jsonl")[-1]
+    assert last["status"] == "interrupted"
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert [event["step"] for event in read_events(out / "events.jsonl") if event["kind"] == "step"] == [1, 2]

@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from signal import SIGTERM
 from typing import Protocol
 
 import torch
@@ -90,41 +91,62 @@ def run(
     """
     what, first_replica = f"{about['row']} seed {about['seed']}", job.replicas.rank == 0
     snapshots = {step: scratch / snapshot_name(number) for number, step in enumerate(snapshot_steps)}
-    first, offset = checkpoints.load_state(scratch, job)
-    record = _open_events(scratch / "events.jsonl", offset, job, about) if first_replica else None
-    if first == 0:
-        _keep(scratch, 0, job, snapshots, record)
-    finite = torch.ones((), dtype=torch.bool, device=job.device)
-    started, reason = time.perf_counter(), None
+    started = time.perf_counter()
     with Stop(hours) as stop:
+        first, offset = checkpoints.load_state(scratch, job)
+        record = _open_events(scratch / "events.jsonl", offset, job, about) if first_replica else None
+        if first == 0:
+            _keep(scratch, 0, job, snapshots, record)
         bar = progress(range(first, steps), what, initial=first, total=steps, shown=first_replica)
-        for step, index in enumerate(bar, start=first + 1):
-            logged = step % log_every == 0 or step == steps
-            losses, measures = job.advance(index, logged)
-            finite &= torch.isfinite(torch.stack(list(losses.values()))).all()
-            status = job.replicas.highest(stop.status())
-            kept = step in snapshots or step % checkpoint_every == 0 or step == steps or status > 0
-            if logged or kept:  # the only waits for the device
-                values = {name: float(value) for name, value in (losses | measures).items()}
-                reason = _divergence(finite, values, job.modules if kept else {})
-                if job.replicas.highest(reason is not None):
-                    reason = reason or "another replica diverged"
-                    break
-            if logged and record:
-                rate = (step - first) / (time.perf_counter() - started)
-                record.append("step", step=step, **values, steps_per_second=round(rate, 3), **peak_memory(job.device))
-                bar.set_postfix({name: values[name] for name in losses}, refresh=False)
-            if kept:
-                _keep(scratch, step, job, snapshots, record)
-            if status > 0:
-                _end(record, "interrupted", step, None)
-                raise Stopped(f"stopped {what} after step {step}; the same command goes on from there.", status)
-    seconds = time.perf_counter() - started
-    status, last = ("finished", steps) if reason is None else ("diverged", _go_back(scratch, step, job, snapshots))
+        reached, reason = _go(job, bar, first, steps, snapshots, checkpoint_every, log_every, stop, record, scratch)
+    if reason is None and reached < steps:
+        _end(record, "interrupted", reached, None)
+        status = stop.status() or 128 + SIGTERM  # which another replica may have had
+        raise Stopped(f"stopped {what} after step {reached}; the same command goes on from there.", status)
+    status, last = ("finished", steps) if reason is None else ("diverged", _go_back(scratch, reached, job, snapshots))
     if reason is not None and first_replica:
-        print(f"{what} diverged at step {step} ({reason}); it ends with the weights of step {last}.", file=sys.stderr)
+        print(
+            f"{what} diverged at step {reached} ({reason}); it ends with the weights of step {last}.", file=sys.stderr
+        )
     _end(record, status, last, reason)
-    return {"status": status, "step": last, "reason": reason, "seconds": round(seconds, 1)}
+    return {"status": status, "step": last, "reason": reason, "seconds": round(time.perf_counter() - started, 1)}
+
+
+def _go(
+    job: Job,
+    bar,  # over the step numbers from ``first`` on
+    first: int,
+    steps: int,
+    snapshots: dict[int, Path],
+    checkpoint_every: int,
+    log_every: int,
+    stop: Stop,
+    record: Events | None,
+    scratch: Path,
+) -> tuple[int, str | None]:
+    """Do steps until the last, a divergence or a stop; return the last step done and why it diverged, if it did."""
+    step, started = first, time.perf_counter()
+    finite = torch.ones((), dtype=torch.bool, device=job.device)
+    for step, index in enumerate(bar, start=first + 1):
+        logged = step % log_every == 0 or step == steps
+        losses, measures = job.advance(index, logged)
+        finite &= torch.isfinite(torch.stack(list(losses.values()))).all()
+        stopped = job.replicas.highest(stop.status()) > 0
+        kept = step in snapshots or step % checkpoint_every == 0 or step == steps or stopped
+        if logged or kept:  # the only waits for the device
+            values = {name: float(value) for name, value in (losses | measures).items()}
+            reason = _divergence(finite, values, job.modules if kept else {})
+            if job.replicas.highest(reason is not None):
+                return step, reason or "another replica diverged"
+        if logged and record:
+            rate = (step - first) / (time.perf_counter() - started)
+            record.append("step", step=step, **values, steps_per_second=round(rate, 3), **peak_memory(job.device))
+            bar.set_postfix({name: values[name] for name in losses}, refresh=False)
+        if kept:
+            _keep(scratch, step, job, snapshots, record)
+        if stopped:
+            break
+    return step, None
 
 
 def conclude(outcome: dict, job: Job, about: dict, events_file: Path, report: Path, scratch: Path) -> None:
