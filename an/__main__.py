@@ -19,6 +19,7 @@ classifier = option("classifier", "Weights of the feature classifier.")
 features = option("features", "Array of the training images' features.")
 checkpoints = option("checkpoints", "Folder of the row's checkpoints.")
 checkpoint = option("checkpoint", "Weights of a generator.")
+training = option("training", "JSON file: what the training run says of itself.")
 samples = option("samples", "Array of generated images.")
 snapshots = option("snapshots", "Array of each snapshot's generated images.")
 folder = option("folder", "Folder of PNG files.")
@@ -130,15 +131,18 @@ def generate(row, scale, seed, data, checkpoints, samples, snapshots):
 @classifier
 @features
 @checkpoints
+@training
 @samples
 @snapshots
 @metrics
 @option("classes", "CSV file of intra-FID per class to write.")
-def evaluate_row(row, scale, seed, data, classifier, features, checkpoints, samples, snapshots, metrics, classes):
+def evaluate_row(
+    row, scale, seed, data, classifier, features, checkpoints, training, samples, snapshots, metrics, classes
+):
     """Compute FID, IS, intra-FID and more of a row's generated images."""
     from .evaluation.evaluate_row import evaluate_row
 
-    made = (checkpoints, samples, snapshots)
+    made = (checkpoints, training, samples, snapshots)
     evaluate_row(row, scale, seed, data, classifier, features, *made, metrics, classes, device())
 
 
@@ -187,12 +191,13 @@ def complete_controls(data, folder):
 @data
 @folder
 @option("checkpoint", "The row's weights, for their checksum; none for a control.", required=False)
+@option("training", "JSON file: what the training run says of itself; none for a control.", required=False)
 @metrics
-def evaluate_completions(row, seed, data, folder, checkpoint, metrics):
+def evaluate_completions(row, seed, data, folder, checkpoint, training, metrics):
     """Compute PSNR, SSIM and MAE of completed test images."""
     from .evaluation.completions import evaluate_completions
 
-    evaluate_completions(row, seed, data, folder, checkpoint, metrics)
+    evaluate_completions(row, seed, data, folder, checkpoint, training, metrics)
 
 
 @an.command()

@@ -59,17 +59,17 @@ def test_held_out_images_controls_and_their_metrics(photographs, weights, tmp_pa
     complete_controls(photographs, tmp_path / "controls")
     complete_heldout("ca", "nano", photographs, weights / "ca.pt", tmp_path / "ca", CPU)
     for name, folder in (("ca", tmp_path / "ca"), ("biharmonic", tmp_path / "controls/biharmonic")):
-        evaluate_completions(name, None, photographs, folder, None, tmp_path / f"{name}.json")
+        evaluate_completions(name, None, photographs, folder, None, None, tmp_path / f"{name}.json")
     metrics = {name: json.loads((tmp_path / f"{name}.json").read_text())["metrics"] for name in ("ca", "biharmonic")}
     assert metrics["biharmonic"]["psnr"] > metrics["ca"]["psnr"] > 5, "an untrained network is no better"
     changed = np.asarray(Image.open(tmp_path / "ca/002.png")).copy()
     changed[0, 0] += 1
     Image.fromarray(changed).save(tmp_path / "ca/002.png")
     with pytest.raises(UserError, match=r"002\.png differs from the test image outside the hole"):
-        evaluate_completions("ca", 0, photographs, tmp_path / "ca", None, tmp_path / "x.json")
+        evaluate_completions("ca", 0, photographs, tmp_path / "ca", None, None, tmp_path / "x.json")
     (tmp_path / "ca/001.png").unlink()
     with pytest.raises(UserError, match=r"001\.png is missing"):
-        evaluate_completions("ca", 0, photographs, tmp_path / "ca", None, tmp_path / "x.json")
+        evaluate_completions("ca", 0, photographs, tmp_path / "ca", None, None, tmp_path / "x.json")
 
 
 @pytest.fixture
