@@ -230,10 +230,38 @@ def time(scale, out):
 @option("results", "Folder of result files.")
 @option("reports", "Folder to write into.")
 def table(table, scale, results, reports):
-    """Render a table as Markdown, CSV and LaTeX."""
-    from .reporting.tables import render
+    """Render a table as Markdown, CSV, LaTeX and HTML."""
+    from .reporting.render import render
 
     render(table, scale, results, reports)
+
+
+@an.command()
+@scale
+@option("results", "Folder of the scale's result files.")
+@option("reports", "Folder of its figures, to write into.")
+def index(scale, results, reports):
+    """Render every table and figure as one HTML page."""
+    from .reporting.render import render_index
+
+    render_index(scale, results, reports)
+
+
+@an.command()
+@click.argument("table")
+@click.argument("row")
+@click.argument("metric")
+@click.option("--scale", default="smoke", show_default=True, help="A file of params/scales/.")
+@option("results", "Folder of the scale's result files; results/SCALE without it.", required=False)
+@option("reports", "Folder of its rendered tables; reports/SCALE without it.", required=False)
+def explain(table, row, metric, scale, results, reports):
+    """Say where a cell comes from: `explain table1 an fid`, `explain table2 an 3`, `explain table5 attentive_norm 256`.
+
+    METRIC is a column of the table's CSV; in table 2 it is a class, in table 5 a size.
+    """
+    from .reporting.explain import explain
+
+    click.echo(explain(table, row, metric, scale, results or f"results/{scale}", reports or f"reports/{scale}"))
 
 
 @an.command()
