@@ -25,11 +25,12 @@ def render(number: int, scale_name: str, results: str | Path, reports: str | Pat
     table = build(number, scale_name, Path(results))
     notes = ([scale.caution] if scale.caution else []) + table.notes
     markdown = [f"# {TITLES[number]}", f"Scale `{scale_name}`: {scale.description}."]
-    markdown.append(table.shown.map(str).to_markdown(index=False))
+    alignment = ["left", *["right"] * (table.shown.shape[1] - 1)]
+    markdown.append(table.shown.map(str).to_markdown(index=False, disable_numparse=True, colalign=alignment))
     _write(reports / f"table{number}.md", "\n\n".join(markdown + notes) + "\n")
     _write(reports / f"table{number}.csv", table.exact.to_csv(index=False))
     _write(reports / f"table{number}_cells.csv", tidy(number, table.cells).to_csv(index=False))
-    columns = "l" + "r" * (table.shown.shape[1] - 1)
+    columns = "".join(side[0] for side in alignment)
     body = table.shown.map(latex).rename(columns=latex).to_latex(index=False, column_format=columns)
     comments = "".join(f"% {line}\n" for line in [TITLES[number], *notes])
     _write(reports / f"table{number}.tex", comments + body)
