@@ -363,7 +363,10 @@ def test_explain_names_every_seed_of_a_cell(results, tmp_path):
         (("table3", "an-inpainting", "ssim_volume"), ["published   0.8541", "reproduced  0.5000 ± 0.0000"]),
         (("table4", "an-n32", "inception_score"), ["published   47.14", "an-n32/seed-0@"]),
         (("table5", "attentive_norm", "128"), ["published   0.73", "reproduced  2.00 [1.50, 3.00]", "on a GPU"]),
-        (("table5", "self_attention", "256"), ["published   79.42", "reproduced  -", "timing.json"]),
+        (
+            ("table5", "self_attention", "256"),
+            ["published   79.42", "reproduced  -\n", "value: not run\n", "timing.json"],
+        ),
     ],
 )
 def test_explain_knows_cells_of_every_table(results, tmp_path, cell, expected):

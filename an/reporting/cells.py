@@ -67,6 +67,10 @@ class Measurement:
         facts["result"] = source["file"]
         return facts
 
+    def __str__(self) -> str:
+        which = "value" if self.seed is None else f"seed {self.seed}"
+        return f"{which}: {'not run' if math.isnan(self.value) else f'{self.value:.6g}'}"
+
 
 @dataclass(frozen=True)
 class Cell:

@@ -24,9 +24,8 @@ def explain(table: str, row: str, metric: str, scale_name: str, results: str | P
     cell = cells[row, metric]
     lines = [f"{TITLES[chosen]}: {row}, {metric}, scale {scale_name}", *_numbers(cell)]
     for measurement in cell.measurements:
-        title = "value" if measurement.seed is None else f"seed {measurement.seed}"
         left_out = ", left out of the mean: training diverged" if measurement.diverged else ""
-        lines += ["", f"{title}: {measurement.value:.6g}{left_out}"]
+        lines += ["", f"{measurement}{left_out}"]
         lines += [f"  {name:<10}  {fact}" for name, fact in measurement.facts.items()]
     return "\n".join([*lines, "", *_commands(cell, Path(reports) / f"{table}.md")])
 

@@ -34,7 +34,7 @@ def render(number: int, scale_name: str, results: str | Path, reports: str | Pat
     body = table.shown.map(latex).rename(columns=latex).to_latex(index=False, column_format=columns)
     comments = "".join(f"% {line}\n" for line in [TITLES[number], *notes])
     _write(reports / f"table{number}.tex", comments + body)
-    _write(reports / f"table{number}.html", page(scale_name, {number: table}, {}))
+    _write(reports / f"table{number}.html", page(TITLES[number], scale_name, {number: table}, {}))
 
 
 def render_index(scale_name: str, results: str | Path, reports: str | Path) -> None:
@@ -45,7 +45,7 @@ def render_index(scale_name: str, results: str | Path, reports: str | Path) -> N
     reports = Path(reports)
     tables = {number: build(number, scale_name, Path(results)) for number in TITLES}
     figures = {title: _embedded(reports / f"figure{number}.png") for number, title in FIGURES.items()}
-    _write(reports / "index.html", page(scale_name, tables, figures))
+    _write(reports / "index.html", page("Attentive normalization", scale_name, tables, figures))
 
 
 def tidy(number: int, cells: Cells) -> pd.DataFrame:
@@ -61,7 +61,7 @@ def tidy(number: int, cells: Cells) -> pd.DataFrame:
     return pd.DataFrame(lines).astype({"seed": "Int64"})
 
 
-def page(scale_name: str, tables: dict[int, Table], figures: dict[str, str]) -> str:
+def page(title: str, scale_name: str, tables: dict[int, Table], figures: dict[str, str]) -> str:
     """HTML of tables by number and of figures (data URIs) by title. Each cell links to its row's sources."""
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent),
@@ -71,6 +71,7 @@ def page(scale_name: str, tables: dict[int, Table], figures: dict[str, str]) -> 
         lstrip_blocks=True,
     )
     return environment.get_template("page.html").render(
+        title=title,
         name=scale_name,
         scale=params.load_scale(scale_name),
         tables=tables,
