@@ -19,6 +19,7 @@ classifier = option("classifier", "Weights of the feature classifier.")
 features = option("features", "Array of the training images' features.")
 checkpoints = option("checkpoints", "Folder of the row's checkpoints.")
 checkpoint = option("checkpoint", "Weights of a generator.")
+training = option("training", "JSON file: what the training run says of itself.")
 samples = option("samples", "Array of generated images.")
 snapshots = option("snapshots", "Array of each snapshot's generated images.")
 folder = option("folder", "Folder of PNG files.")
@@ -155,16 +156,19 @@ def generate(row, scale, seed, data, checkpoints, samples, snapshots, gpus):
 @classifier
 @features
 @checkpoints
+@training
 @samples
 @snapshots
 @metrics
 @option("classes", "CSV file of intra-FID per class to write.")
 @gpus
-def evaluate_row(row, scale, seed, data, classifier, features, checkpoints, samples, snapshots, metrics, classes, gpus):
+def evaluate_row(
+    row, scale, seed, data, classifier, features, checkpoints, training, samples, snapshots, metrics, classes, gpus
+):
     """Compute FID, IS, intra-FID and more of a row's generated images."""
     from .evaluation.evaluate_row import evaluate_row
 
-    made = (checkpoints, samples, snapshots)
+    made = (checkpoints, training, samples, snapshots)
     evaluate_row(row, scale, seed, data, classifier, features, *made, metrics, classes, device(gpus))
 
 
@@ -215,12 +219,13 @@ def complete_controls(data, folder):
 @data
 @folder
 @option("checkpoint", "The row's weights, for their checksum; none for a control.", required=False)
+@option("training", "JSON file: what the training run says of itself; none for a control.", required=False)
 @metrics
-def evaluate_completions(row, seed, data, folder, checkpoint, metrics):
+def evaluate_completions(row, seed, data, folder, checkpoint, training, metrics):
     """Compute PSNR, SSIM and MAE of completed test images."""
     from .evaluation.completions import evaluate_completions
 
-    evaluate_completions(row, seed, data, folder, checkpoint, metrics)
+    evaluate_completions(row, seed, data, folder, checkpoint, training, metrics)
 
 
 @an.command()
@@ -255,10 +260,38 @@ def time(scale, out, gpus):
 @option("results", "Folder of result files.")
 @option("reports", "Folder to write into.")
 def table(table, scale, results, reports):
-    """Render a table as Markdown, CSV and LaTeX."""
-    from .reporting.tables import render
+    """Render a table as Markdown, CSV, LaTeX and HTML."""
+    from .reporting.render import render
 
     render(table, scale, results, reports)
+
+
+@an.command()
+@scale
+@option("results", "Folder of the scale's result files.")
+@option("reports", "Folder of its figures, to write into.")
+def index(scale, results, reports):
+    """Render every table and figure as one HTML page."""
+    from .reporting.render import render_index
+
+    render_index(scale, results, reports)
+
+
+@an.command()
+@click.argument("table")
+@click.argument("row")
+@click.argument("metric")
+@click.option("--scale", default="smoke", show_default=True, help="A file of params/scales/.")
+@option("results", "Folder of the scale's result files; results/SCALE without it.", required=False)
+@option("reports", "Folder of its rendered tables; reports/SCALE without it.", required=False)
+def explain(table, row, metric, scale, results, reports):
+    """Say where a cell comes from: `explain table1 an fid`, `explain table2 an 3`, `explain table5 attentive_norm 256`.
+
+    METRIC is a column of the table's CSV; in table 2 it is a class, in table 5 a size.
+    """
+    from .reporting.explain import explain
+
+    click.echo(explain(table, row, metric, scale, results or f"results/{scale}", reports or f"reports/{scale}"))
 
 
 @an.command()

@@ -251,7 +251,7 @@ def load_row(name: str, task: str | None = None) -> Row | InpaintingRow:
     """One row by name. Raises UserError for one that is unknown or of another task."""
     rows = load_rows(task)
     if name not in rows:
-        raise UserError(f"unknown row '{name}'{_hint(name, rows)}: params/rows.yaml has {', '.join(rows)}.")
+        raise UserError(f"unknown row '{name}'{hint(name, rows)}: params/rows.yaml has {', '.join(rows)}.")
     return rows[name]
 
 
@@ -260,7 +260,7 @@ def load_scale(name: str) -> Scale:
     path = FOLDER / "scales" / f"{name}.yaml"
     known = sorted(p.stem for p in path.parent.glob("*.yaml"))
     if name not in known:
-        raise UserError(f"unknown scale '{name}'{_hint(name, known)}: params/scales/ has {', '.join(known)}.")
+        raise UserError(f"unknown scale '{name}'{hint(name, known)}: params/scales/ has {', '.join(known)}.")
     return _load(path, TypeAdapter(Scale))
 
 
@@ -334,7 +334,7 @@ def _first_fault(error: ValidationError) -> str:
     )
     if fault["type"] == "extra_forbidden":
         known = [name for model in Strict.__subclasses__() for name in model.model_fields]
-        return f"unknown key '{key}'{_hint(str(fault['loc'][-1]), known)}"
+        return f"unknown key '{key}'{hint(str(fault['loc'][-1]), known)}"
     if fault["type"] == "missing":
         return f"key '{key}' is missing"
     if fault["type"] == "value_error":
@@ -342,6 +342,7 @@ def _first_fault(error: ValidationError) -> str:
     return f"key '{key}' is {fault['input']!r}: {fault['msg'][0].lower()}{fault['msg'][1:]}"
 
 
-def _hint(name: str, known) -> str:
+def hint(name: str, known) -> str:
+    """The known name that an unknown one was probably meant to be, as an addition to an error's sentence."""
     close = difflib.get_close_matches(name, known, 1)
     return f" (did you mean '{close[0]}'?)" if close else ""

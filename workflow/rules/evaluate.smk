@@ -54,6 +54,7 @@ rule evaluate_samples:
         features=rules.extract_reference.output.features,
         source=rules.extract_reference.output.source,
         generators=rules.train_gan.output.generators,
+        training=rules.train_gan.output.report,
         samples=rules.generate_samples.output.samples,
         snapshots=rules.generate_samples.output.snapshots,
     output:
@@ -74,5 +75,5 @@ rule evaluate_samples:
     shell:
         "python -m an evaluate-row --row {wildcards.row} --scale {params.scale} --seed {wildcards.seed} --data {params.data}"
         " --classifier {input.classifier} --features {input.features} --checkpoints {params.checkpoints}"
-        " --samples {input.samples} --snapshots {input.snapshots}"
+        " --training {input.training} --samples {input.samples} --snapshots {input.snapshots}"
         " --metrics {output.metrics} --classes {output.classes} --gpus {resources.gpu} &> {log}"

@@ -109,6 +109,7 @@ rule evaluate_completions:
         manifest=rules.prepare_photographs.output.manifest,
         arrays=rules.prepare_photographs.output.arrays,
         generator=rules.train_inpainting.output.generator,
+        training=rules.train_inpainting.output.report,
         completed=rules.complete_heldout.output,
     output:
         f"{INPAINTING_RUN}/metrics.json",
@@ -122,7 +123,8 @@ rule evaluate_completions:
         code=provenance.code_digest("evaluation/completions.py", "evaluation/restoration.py"),
     shell:
         "python -m an evaluate-completions --row {wildcards.inpainting_row} --seed {wildcards.seed}"
-        " --data {params.data} --folder {params.folder} --checkpoint {input.generator} --metrics {output} &> {log}"
+        " --data {params.data} --folder {params.folder} --checkpoint {input.generator} --training {input.training}"
+        " --metrics {output} &> {log}"
 
 
 rule evaluate_controls:
