@@ -22,6 +22,7 @@ checkpoint = option("checkpoint", "Weights of a generator.")
 training = option("training", "JSON file: what the training run says of itself.")
 samples = option("samples", "Array of generated images.")
 snapshots = option("snapshots", "Array of each snapshot's generated images.")
+averaged = option("averaged", "Array of images by averaged weights, where the scale has them.", required=False)
 folder = option("folder", "Folder of PNG files.")
 metrics = option("metrics", "JSON file to write.")
 out = option("out", "File to write.")
@@ -138,14 +139,15 @@ def train(row, scale, seed, data, checkpoints, events, report, scratch, hours, g
 @checkpoints
 @samples
 @snapshots
+@averaged
 @gpus
-def generate(row, scale, seed, data, checkpoints, samples, snapshots, gpus):
+def generate(row, scale, seed, data, checkpoints, samples, snapshots, averaged, gpus):
     """Generate the images a trained row is evaluated on."""
     from .data.loading import open_split
     from .generation import generate
 
     classes = open_split(data, "train").num_classes
-    generate(row, scale, seed, classes, checkpoints, samples, snapshots, device(gpus))
+    generate(row, scale, seed, classes, checkpoints, samples, snapshots, averaged, device(gpus))
 
 
 @an.command()
@@ -161,14 +163,28 @@ def generate(row, scale, seed, data, checkpoints, samples, snapshots, gpus):
 @snapshots
 @metrics
 @option("classes", "CSV file of intra-FID per class to write.")
+@averaged
 @gpus
 def evaluate_row(
-    row, scale, seed, data, classifier, features, checkpoints, training, samples, snapshots, metrics, classes, gpus
+    row,
+    scale,
+    seed,
+    data,
+    classifier,
+    features,
+    checkpoints,
+    training,
+    samples,
+    snapshots,
+    metrics,
+    classes,
+    averaged,
+    gpus,
 ):
     """Compute FID, IS, intra-FID and more of a row's generated images."""
     from .evaluation.evaluate_row import evaluate_row
 
-    made = (checkpoints, training, samples, snapshots)
+    made = (checkpoints, training, samples, snapshots, averaged)
     evaluate_row(row, scale, seed, data, classifier, features, *made, metrics, classes, device(gpus))
 
 

@@ -239,7 +239,7 @@ def test_a_result_carries_its_training_and_its_curve_ends_where_that_diverged(
 ):
     training = {"key": "an/seed-0@0123456789abcdef", "status": status, "step": step, "reason": None, "seconds": 1.0}
     write_json(tmp_path / "training.json", training)
-    made = (tmp_path / "training.json", generated / "samples.npy", generated / "snapshots.npy")
+    made = (tmp_path / "training.json", generated / "samples.npy", generated / "snapshots.npy", None)
     reference = (generated / "classifier.pt", generated / "f.npy", generated)
     evaluate_row("an", "nano", 0, digits, *reference, *made, tmp_path / "m.json", tmp_path / "c.csv", CPU)
     result = json.loads((tmp_path / "m.json").read_text())

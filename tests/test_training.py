@@ -228,6 +228,33 @@ def test_a_finished_run_is_trained_anew_when_asked_again(longer, digits, tmp_pat
     assert len(numbers(out)) == 4 and any(not torch.equal(before[k], v) for k, v in weights(out).items())
 
 
+def test_the_moving_average_follows_the_generator(digits):
+    scale = params.load_scale("nano").model_copy(update={"ema": 0.75})
+    device = torch.device("cpu")
+    job = AdversarialTraining(params.load_row("an"), scale, 0, open_split(digits, "train"), device)
+    expected = None
+    for step in range(3):
+        job.advance(step, False)
+        now = [tensor.clone() for tensor in job.generator.state_dict().values() if tensor.is_floating_point()]
+        expected = now if expected is None else [0.75 * e + 0.25 * n for e, n in zip(expected, now, strict=True)]
+    averaged = [tensor for tensor in job.average.module.state_dict().values() if tensor.is_floating_point()]
+    assert all(torch.allclose(a, e, atol=1e-6) for a, e in zip(averaged, expected, strict=True))
+    assert "average" in job.modules, "a resume point keeps it"
+
+
+def test_lower_precision_trains_the_same_networks(digits):
+    """bfloat16 keeps weights, losses and optimizers in float32 and comes near float32's first losses."""
+    losses = {}
+    for precision in ("float32", "bfloat16"):
+        scale = params.load_scale("nano").model_copy(update={"precision": precision})
+        job = AdversarialTraining(params.load_row("an"), scale, 0, open_split(digits, "train"), torch.device("cpu"))
+        losses[precision], _ = job.advance(0, False)
+        assert all(p.dtype == torch.float32 for p in job.generator.parameters())
+    for name, loss in losses["bfloat16"].items():
+        assert loss.dtype == torch.float32
+        assert 0 < abs(loss - losses["float32"][name]) < 0.05 * abs(losses["float32"][name]), "near, and not the same"
+
+
 def test_every_random_state_is_kept(longer, digits, tmp_path):
     import numpy as np
 

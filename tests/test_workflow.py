@@ -1,6 +1,7 @@
 """The workflow end to end at nano scale from an empty folder, and what a change reruns."""
 
 import json
+import shutil
 import subprocess
 import sys
 from itertools import pairwise
@@ -142,6 +143,15 @@ def test_another_sample_count_does_not_train_again(finished):
         assert "train_gan" not in jobs and jobs["generate_samples"] == jobs["evaluate_samples"] == 12
     finally:
         undo()
+
+
+def test_averaged_weights_stand_beside_raw_ones(finished, tmp_path):
+    project = shutil.copytree(finished, tmp_path / "project", symlinks=True)
+    change(project, "scales/nano.yaml", lambda c: c.update(ema=0.5))
+    done = snakemake(project, "results/nano/an/seed-0/metrics.json", *NANO)
+    assert done.returncode == 0, done.stderr[-3000:]
+    metrics = json.loads((project / "results/nano/an/seed-0/metrics.json").read_text())["metrics"]
+    assert metrics["fid_averaged"] > 0 and metrics["fid_averaged"] != metrics["fid"]
 
 
 def test_a_code_change_reruns_the_rules_that_use_it(finished):

@@ -32,6 +32,7 @@ def evaluate_row(
     training_file: str | Path,  # JSON: what the training run says of itself
     samples_file: str | Path,
     snapshots_file: str | Path,
+    averaged_file: str | Path | None,  # images by averaged weights, where the scale has them
     metrics_file: str | Path,  # receives JSON: metrics, curve, protocol, training, provenance
     classes_file: str | Path,  # receives CSV: intra-FID of every class
     device: torch.device,
@@ -76,6 +77,14 @@ def evaluate_row(
         **feature_metrics(features, real_features, device),
         **intra_means(by_class),
     }
+    if averaged_file:
+        averaged_features, averaged_logits = extract(extractor, np.load(averaged_file, mmap_mode="r"), batch, what)
+        averaged = intra_protocols(averaged_features, labels, real_features, train.labels, device)
+        metrics |= {
+            "fid_averaged": frechet_distance(averaged_features, real, device),
+            "intra_fid_averaged": float(averaged["intra_fid"].mean()),
+            "inception_score_averaged": inception_score(averaged_logits, scale.evaluation.splits),
+        }
     with written_whole(classes_file) as temporary:
         by_class.to_csv(temporary, index=False)
     checkpoint = Path(checkpoint_folder) / snapshot_name(scale.snapshots)
@@ -87,7 +96,7 @@ def evaluate_row(
         "reference_sha256": train.sha256,
         "inception_score_splits": scale.evaluation.splits,
         "intra_fid": f"mean over {len(by_class)} classes, {len(samples) // len(by_class)} generated each",
-        "weights": "raw",
+        "weights": "raw; averaged where a metric says so" if averaged_file else "raw",
         **feature_protocol(features, real_features),
     }
     write_json(

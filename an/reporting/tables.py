@@ -27,6 +27,12 @@ METRICS = {
     "iterations": "iterations",
     "fid_untrained": "FID untrained",
 }
+AVERAGED = {  # beside them, where the scale averages weights
+    "fid_averaged": "FID, averaged weights ↓",
+    "intra_fid_averaged": "intra-FID, averaged weights ↓",
+    "inception_score_averaged": "IS, averaged weights ↑",
+}
+HEADINGS = METRICS | AVERAGED
 DIGITS = {"iterations": 0}
 # In the CSV beside the paper's metrics, where every run has them.
 DETAILS = [
@@ -44,6 +50,7 @@ def quality(table: int, scale_name: str, results: Path) -> Table:
     """Tables 1 and 4: one line a row, each metric published and reproduced."""
     metrics = list(METRICS) if table == 1 else ["inception_score", "fid", "fid_untrained"]
     runs, labels = read_runs(table, scale_name, results), row_labels(table)
+    metrics += [metric for metric in AVERAGED if all(metric in run["metrics"] for run in runs)]
     details = [m for m in DETAILS if all(m in run["metrics"] for run in runs)]
     published = getattr(params.load_published(), f"table{table}")
     cells = make_cells(runs, metrics + details, published, DIGITS)
@@ -53,12 +60,12 @@ def quality(table: int, scale_name: str, results: Path) -> Table:
     for metric in metrics:
         paper = [cell.published for cell in columns[metric]]
         if any(value is not None for value in paper):
-            shown[f"{METRICS[metric]} paper"] = [number(value, DIGITS.get(metric, 2)) for value in paper]
+            shown[f"{HEADINGS[metric]} paper"] = [number(value, DIGITS.get(metric, 2)) for value in paper]
             exact[f"{metric}_published"] = paper
             exact[f"{metric}_difference"] = [
                 None if cell.published is None else cell.mean - cell.published for cell in columns[metric]
             ]
-        shown[METRICS[metric]] = columns[metric]
+        shown[HEADINGS[metric]] = columns[metric]
         exact |= exact_columns(metric, columns[metric])
     for metric in details:
         exact |= exact_columns(metric, columns[metric])

@@ -48,6 +48,7 @@ rule extract_reference:
 
 rule evaluate_samples:
     input:
+        **AVERAGED_SAMPLES,
         manifest=rules.prepare_dataset.output.manifest,
         arrays=rules.prepare_dataset.output.arrays,
         classifier=rules.train_classifier.output.weights,
@@ -70,10 +71,11 @@ rule evaluate_samples:
         scale=SCALE_NAME,
         data=subpath(input.manifest, parent=True),
         checkpoints=lambda wildcards, input: os.path.dirname(input.generators[0]),
+        averaged=lambda wildcards, input: averaged(wildcards, input),
         settings=section("evaluation"),
         code=provenance.code_digest("evaluation"),
     shell:
         "python -m an evaluate-row --row {wildcards.row} --scale {params.scale} --seed {wildcards.seed} --data {params.data}"
         " --classifier {input.classifier} --features {input.features} --checkpoints {params.checkpoints}"
-        " --training {input.training} --samples {input.samples} --snapshots {input.snapshots}"
+        " --training {input.training} --samples {input.samples} --snapshots {input.snapshots} {params.averaged}"
         " --metrics {output.metrics} --classes {output.classes} --gpus {resources.gpu} &> {log}"

@@ -1,5 +1,5 @@
 CHECKPOINTS = f"checkpoints/{SCALE_NAME}/{{row}}/seed-{{seed}}"
-GENERATORS = [f"{CHECKPOINTS}/{name}" for name in SNAPSHOTS]
+GENERATORS = [f"{CHECKPOINTS}/{name}" for name in [*SNAPSHOTS, *([AVERAGED] if SCALE.ema else [])]]
 
 
 rule train_gan:
