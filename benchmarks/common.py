@@ -34,6 +34,11 @@ def machine() -> dict:
     }
 
 
+def pick_device() -> torch.device:
+    """The first CUDA device, else the CPU."""
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
 def timed(run, repeats: int):
     """Median wall-clock seconds and the last result."""
     seconds = []

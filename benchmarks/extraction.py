@@ -13,13 +13,12 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from common import machine, report
+from common import machine, pick_device, report
 from PIL import Image
 from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
 from torch_fidelity.metric_fid import fid_features_to_statistics, fid_statistics_to_metric
 from torch_fidelity.utils import create_feature_extractor, get_featuresdict_from_dataset, prepare_input_from_descriptor
 
-from an.devices import pick_device
 from an.evaluation.extractors import extract, inception_extractor
 from an.evaluation.frechet import frechet_distance
 from an.evaluation.images import open_images

@@ -1,13 +1,18 @@
 """Networks: the published parameter counts, spectral norms, where attention sits, what labels do."""
 
+from copy import deepcopy
+
 import pytest
 import torch
-from torch.nn.utils import parametrize
+import torch.nn.functional as F
+from torch.nn.utils import parametrizations, parametrize
 
 from an import params
 from an.errors import UserError
 from an.layers import AttentiveNorm2d, ConditionalBatchNorm2d, SelfAttention2d
 from an.models import build
+from an.models.resampling import conv_pool, upsample_conv
+from an.models.spectral import spectral_norm
 
 COUNTS = {  # at ImageNet 128, and SN-GAN at CIFAR size
     ("sngan", "paper", 1000): (41_996_931, 30_041_857),
@@ -48,6 +53,56 @@ def test_spectral_norm_is_at_most_one_once_converged():
                 _ = module.weight  # each use in training mode is one power iteration
         module.eval()
         assert torch.linalg.matrix_norm(module.weight.flatten(1), 2) <= 1 + 1e-3, module
+
+
+@pytest.mark.parametrize(
+    "make",
+    [lambda: torch.nn.Conv2d(6, 8, 3), lambda: torch.nn.Linear(20, 1), lambda: torch.nn.Embedding(5, 7)],
+    ids=["convolution", "linear", "embedding"],
+)
+def test_spectral_norm_is_one_power_iteration_per_use(make):
+    """State, gradients and weights against algorithm 1 of Miyato et al.; torch reads the state alike."""
+    layer = spectral_norm(make())
+    original, state = layer.parametrizations.weight.original, layer.parametrizations.weight[0]
+    for _ in range(3):
+        weight = (original.detach() + 0.1 * torch.randn_like(original)).requires_grad_()
+        matrix = weight.flatten(1)
+        v = F.normalize(matrix.detach().T @ state._u, dim=0)
+        u = F.normalize(matrix.detach() @ v, dim=0)
+        (weight / (u @ matrix @ v)).pow(3).sum().backward()
+        original.data.copy_(weight.detach())
+        original.grad = None
+        layer.weight.pow(3).sum().backward()
+        torch.testing.assert_close((state._u, state._v), (u, v))
+        torch.testing.assert_close(original.grad, weight.grad, rtol=1e-4, atol=1e-5)
+    of_torch = parametrizations.spectral_norm(make(), eps=1e-12)
+    of_torch.load_state_dict(layer.state_dict())
+    torch.testing.assert_close(of_torch.eval().weight, layer.eval().weight)
+
+
+def test_spectral_norm_stays_in_float32_under_autocast():
+    layer = spectral_norm(torch.nn.Conv2d(6, 8, 3))
+    other = deepcopy(layer)
+    with torch.autocast("cpu", torch.bfloat16):
+        under_autocast = layer.weight
+        assert layer(torch.randn(1, 6, 4, 4)).dtype == torch.bfloat16
+    assert torch.equal(under_autocast, other.weight)
+
+
+@pytest.mark.parametrize("memory_format", [torch.contiguous_format, torch.channels_last])
+@pytest.mark.parametrize("batch", [2, 40])  # few pixels and many
+def test_merged_convolutions_equal_the_two_steps(batch, memory_format):
+    conv = torch.nn.Conv2d(5, 7, 3, padding=1, dtype=torch.float64).to(memory_format=memory_format)
+    x = torch.randn(batch, 5, 4, 6, dtype=torch.float64).to(memory_format=memory_format).requires_grad_()
+    for merged, steps in (
+        (conv_pool(conv, x), F.avg_pool2d(conv(x), 2)),
+        (upsample_conv(conv, x), conv(F.interpolate(x, scale_factor=2, mode="nearest"))),
+    ):
+        torch.testing.assert_close(merged, steps)
+        gradient = torch.randn_like(steps)
+        inputs = (x, conv.weight, conv.bias)
+        ours, theirs = (torch.autograd.grad(each, inputs, gradient) for each in (merged, steps))
+        torch.testing.assert_close(ours, theirs)
 
 
 def test_which_layers_are_spectrally_normalized():

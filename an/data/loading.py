@@ -70,7 +70,14 @@ class Shuffled:
 
 def to_device(images: np.ndarray, device: torch.device) -> Tensor:
     """Writable uint8 ``[N, H, W, 3]`` to float32 ``[N, 3, H, W]`` in [-1, 1]; moved as bytes, scaled on the device."""
-    return torch.from_numpy(images).to(device).permute(0, 3, 1, 2).float().div_(127.5).sub_(1)
+    return moved(images, device).permute(0, 3, 1, 2).float().div_(127.5).sub_(1)
+
+
+def moved(array: np.ndarray, device: torch.device) -> Tensor:
+    """A writable array as a tensor on a device; CUDA copies it while the host goes on."""
+    tensor = torch.from_numpy(array)
+    # From memory that is not pinned, the host would wait for all the device still has to do before the copy.
+    return tensor.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else tensor
 
 
 def to_bytes(images: Tensor) -> np.ndarray:

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from ..params import AttentiveNorm, SelfAttention
 from .attention import attentive_norm, self_attention
+from .resampling import conv_pool
 from .spectral import glorot, spectral_norm
 
 
@@ -30,8 +31,8 @@ class FirstBlock(nn.Module):
         self.attention = nn.Identity()
 
     def forward(self, x: Tensor) -> Tensor:
-        h = self.conv2(torch.relu(self.attention_before_relu(self.conv1(x))))
-        return self.attention(F.avg_pool2d(h, 2) + self.shortcut(F.avg_pool2d(x, 2)))
+        h = conv_pool(self.conv2, torch.relu(self.attention_before_relu(self.conv1(x))))
+        return self.attention(h + self.shortcut(F.avg_pool2d(x, 2)))
 
 
 class DiscriminatorBlock(nn.Module):
@@ -46,11 +47,11 @@ class DiscriminatorBlock(nn.Module):
         self.attention = nn.Identity()
 
     def forward(self, x: Tensor) -> Tensor:
-        h = self.conv2(torch.relu(self.conv1(torch.relu(x))))
-        if self.downsample:
-            # The papers convolve the shortcut, then pool it; the two commute and this order costs a quarter.
-            h, x = F.avg_pool2d(h, 2), F.avg_pool2d(x, 2)
-        return self.attention(h + self.shortcut(x))
+        h = torch.relu(self.conv1(torch.relu(x)))
+        if not self.downsample:
+            return self.attention(self.conv2(h) + self.shortcut(x))
+        # The papers convolve the shortcut, then pool it; the two commute and this order costs a quarter.
+        return self.attention(conv_pool(self.conv2, h) + self.shortcut(F.avg_pool2d(x, 2)))
 
 
 class Discriminator(nn.Module):

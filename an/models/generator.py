@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from ..layers import AttentiveNorm2d, ConditionalBatchNorm2d
 from ..params import AttentiveNorm, SelfAttention
 from .attention import attentive_norm, self_attention
+from .resampling import upsample_conv
 from .spectral import glorot, spectral_norm
 
 BOTTOM = 4  # the resolution that the first linear layer makes
@@ -31,8 +32,7 @@ class GeneratorBlock(nn.Module):
         self.attention = nn.Identity()
 
     def forward(self, x: Tensor, labels: Tensor) -> Tensor:
-        h = F.interpolate(torch.relu(self.norm1(x, labels)), scale_factor=2, mode="nearest")
-        h = self.conv1(h)
+        h = upsample_conv(self.conv1, torch.relu(self.norm1(x, labels)))
         h = self.norm2(h) if isinstance(self.norm2, AttentiveNorm2d) else self.norm2(h, labels)
         h = self.conv2(torch.relu(self.attention_before_relu(h)))
         # A 1x1 convolution and a nearest upsampling commute; this order costs a quarter.

@@ -9,7 +9,7 @@ from torch.nn.utils import get_total_norm
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from .. import params
-from ..data.loading import Prepared, Shuffled, open_split, to_device
+from ..data.loading import Prepared, Shuffled, moved, open_split, to_device
 from ..models import build_discriminator, build_generator
 from ..names import AVERAGED, snapshot_name
 from . import checkpoints, loop
@@ -115,7 +115,7 @@ class AdversarialTraining:
         """One update of the discriminator, on data batch ``number`` and as many fakes, in one pass."""
         index = self.batches.indices(number)[self.rows]
         real = to_device(self.data.images[index], self.device)
-        real_labels = torch.from_numpy(self.data.labels[index]).to(self.device)
+        real_labels = moved(self.data.labels[index], self.device)
         z, fake_labels = self._drawn()
         self.discriminator.requires_grad_(True)
         with torch.autocast(**self.autocast):
