@@ -61,7 +61,7 @@ def test_spectral_norm_is_at_most_one_once_converged():
     ids=["convolution", "linear", "embedding"],
 )
 def test_spectral_norm_is_one_power_iteration_per_use(make):
-    """State, gradients and weights against algorithm 1 of Miyato et al.; torch reads the state alike."""
+    """Against algorithm 1 of Miyato et al. in training, and against torch, with the same state, in evaluation."""
     layer = spectral_norm(make())
     original, state = layer.parametrizations.weight.original, layer.parametrizations.weight[0]
     for _ in range(3):
