@@ -232,6 +232,17 @@ def table(table, scale, results, reports):
 
 
 @an.command()
+@scale
+@option("results", "Folder of result files.")
+@out
+def summarise(scale, results, out):
+    """Gather every row's main scores into one JSON file."""
+    from .reporting.summary import summarise_scores
+
+    summarise_scores(scale, results, out)
+
+
+@an.command()
 @option("figure", "9.", click.IntRange(9, 9))
 @option("samples", "Folder of the scale's completed images.")
 @seed
