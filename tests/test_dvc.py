@@ -1,6 +1,5 @@
 """DVC's front end at nano scale: what it records, pushes, pulls and notices, and that it knows the workflow's files."""
 
-import csv
 import hashlib
 import json
 import os
@@ -15,10 +14,8 @@ from pathlib import Path
 
 import fsspec
 import pytest
-from conftest import dvc, git, installed, planned, record_nano, snakemake
+from conftest import an, dvc, git, installed, planned, record_nano
 from dvc.repo import Repo
-
-from an import provenance
 
 UP_TO_DATE = "Data and pipelines are up to date."
 METADATA = ".snakemake/metadata"
@@ -101,6 +98,15 @@ def test_a_row_edit_reruns_its_jobs_alone_and_an_old_commit_comes_back(copy):
     assert planned(copy) == {} and status(copy) == {}
 
 
+def test_a_profile_reaches_snakemake(copy):
+    (copy / "cluster").mkdir()
+    (copy / "cluster/config.yaml").write_text("cores: 3\n")
+    (copy / "data/digits-32/manifest.json").unlink()
+    output = ran(copy, "repro", "prepare", SNAKEMAKE_PROFILE="cluster")
+    assert started(output) == {"prepare_dataset": 1} and "Provided cores: 3" in output
+    assert status(copy) == {}, "made anew as it was, and recorded with the same command"
+
+
 # Remotes
 
 
@@ -172,6 +178,8 @@ def test_a_fresh_clone_pulls_and_has_nothing_to_do(remote, tmp_path):
     assert git(there, "status", "--porcelain") == ""
     table = "reports/nano/table1.csv"
     assert (there / table).read_bytes() == (project / table).read_bytes()
+    explained = an(there, "explain", "table4", "an-n8", "fid", "--scale", "nano").stdout
+    assert "python -m an train --row an-n8 --scale nano --seed 0 " in explained
 
 
 def test_a_damaged_object_of_a_remote_is_refused(remote, tmp_path):
@@ -206,6 +214,7 @@ def test_a_damaged_object_of_the_cache_is_noticed_and_mended(recorded, tmp_path)
     checkpoint.unlink()
     ran(project, "checkout")
     assert checkpoint.read_bytes() != good, "DVC trusts its cache, so docs/dvc.md has a full check"
+    assert planned(project)["generate_samples"] == 1, "Snakemake knows the checksum of what it gave to the job"
 
     for path in (project / ".dvc/cache").rglob("*"):
         path.chmod(path.stat().st_mode | 0o200)
@@ -224,25 +233,23 @@ def test_without_data_the_pipeline_is_checked(recorded, tmp_path):
 # One DAG, two front ends
 
 
-def files_of_the_workflow(project, scale) -> dict[str, set[str]]:
-    """Every file that a job makes, with the files it is made from."""
-    done = snakemake(project, "--detailed-summary", "--config", f"scale={scale}")
-    assert done.returncode == 0, done.stderr
-    lines = csv.DictReader(done.stdout.splitlines(), delimiter="\t")
-    return {line["output_file"]: set(filter(None, line["input-file(s)"].split(","))) for line in lines}
-
-
-def sources_of_the_workflow(project, scale) -> set[str]:
-    """Files of the repository that are opened to plan the jobs: rules, parameters, the code that digests name."""
+def plan_of_the_workflow(project, scale) -> tuple[dict[str, set[str]], set[str]]:
+    """Every file that a job makes, with the files it is made from; and the files of git that are opened to plan it."""
     program = (
-        "import sys; sys.addaudithook(lambda event, args: event == 'open' and print('opened', args[0]));"
+        "import sys; sys.addaudithook(lambda event, args: event == 'open' and print(args[0], file=sys.stderr));"
         f"from snakemake.cli import main; main(['--dry-run', '--cores', '1', '--config', 'scale={scale}'])"
     )
     command = [sys.executable, "-c", program]
     done = subprocess.run(command, cwd=project, capture_output=True, text=True, env=installed())
-    opened = {Path(project, line.removeprefix("opened ")) for line in done.stdout.splitlines() if "opened " in line}
+    assert done.returncode == 0, done.stderr[-3000:]
+    made = {}
+    for inputs, outputs in re.findall(
+        r"^(?:local)?rule \w+:\n(?: {4}input: (.*)\n)?(?: {4}output: (.*)\n)?", done.stdout, re.MULTILINE
+    ):
+        made |= {file: set(filter(None, inputs.split(", "))) for file in filter(None, outputs.split(", "))}
+    opened = {Path(project, line) for line in done.stderr.splitlines()}
     names = {str(path.relative_to(project)) for path in opened if path.is_relative_to(project)}
-    return names & set(git(project, "ls-files").splitlines())
+    return made, names & set(git(project, "ls-files").splitlines())
 
 
 def within(file, folders) -> list[str]:
@@ -255,7 +262,9 @@ def strangers(project, scale) -> set[str]:
         stages = list(repo.index.stages)
         deps = {stage.name: {dep.def_path for dep in stage.deps} for stage in stages}
         outs = {out.def_path: stage.name for stage in stages for out in stage.outs}
-    made, found = files_of_the_workflow(project, scale), set()
+    made, sources = plan_of_the_workflow(project, scale)
+    assert made and sources
+    found = {out for out in outs if out != METADATA and not any(within(file, [out]) for file in made)}
     for file, inputs in made.items():
         owners = within(file, outs)
         if len(owners) != 1:
@@ -266,8 +275,8 @@ def strangers(project, scale) -> set[str]:
         found |= {source for source in inputs if not within(source, deps[stage] | own)}
     for stage in deps.keys() - {"provenance"}:
         known = deps[stage] if stage == "report" else deps[stage] | {"params/published.yaml"}
-        found |= {file for file in sources_of_the_workflow(project, scale) - SETTINGS if not within(file, known)}
-    return found | {out for out in outs if out != METADATA and not any(within(file, [out]) for file in made)}
+        found |= {file for file in sources - SETTINGS if not within(file, known)}
+    return found
 
 
 @pytest.fixture
@@ -295,11 +304,3 @@ def test_an_output_or_a_parameter_file_that_dvc_does_not_know_is_found(unmade):
     (unmade / "params/more.yaml").touch()
     git(unmade, "add", "--all")
     assert strangers(unmade, "smoke") == {"elsewhere/more.txt", "params/more.yaml"}
-
-
-def test_the_lock_has_a_digest(tmp_path, monkeypatch):
-    lock = tmp_path / "dvc.lock"
-    monkeypatch.setattr(provenance, "DVC_LOCK", lock)
-    assert provenance.dvc_lock_digest() is None
-    lock.write_text("schema: '2.0'\n")
-    assert provenance.dvc_lock_digest() == hashlib.sha256(b"schema: '2.0'\n").hexdigest()[:16]
