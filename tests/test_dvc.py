@@ -104,7 +104,7 @@ def test_a_profile_reaches_snakemake(copy):
     (copy / "data/digits-32/manifest.json").unlink()
     output = ran(copy, "repro", "prepare", SNAKEMAKE_PROFILE="cluster")
     assert started(output) == {"prepare_dataset": 1} and "Provided cores: 3" in output
-    assert status(copy) == {}, "made anew as it was, and recorded with the same command"
+    assert "prepare" not in status(copy), "made anew as it was, and recorded with the same command"
 
 
 # Remotes

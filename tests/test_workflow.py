@@ -88,19 +88,16 @@ def test_a_row_change_reruns_only_its_own_jobs(finished):
         undo()
 
 
-def test_a_changed_row_is_trained_anew_and_its_table_follows(finished):
-    table = finished / "reports/nano/table4.csv"
+def test_a_changed_row_is_trained_anew_and_its_table_follows(finished, tmp_path):
+    project = Path(shutil.copytree(finished, tmp_path / "project"))
+    table = project / "reports/nano/table4.csv"
     before = pd.read_csv(table).set_index("row")
-    undo = change(finished, "rows.yaml", lambda c: c["an-n8"]["attention"].update(regions=6))
-    try:
-        done = snakemake(finished, *NANO)
-        assert done.returncode == 0, done.stderr[-3000:]
-    finally:
-        undo()
+    change(project, "rows.yaml", lambda c: c["an-n8"]["attention"].update(regions=6))
+    done = snakemake(project, *NANO)
+    assert done.returncode == 0, done.stderr[-3000:]
     after = pd.read_csv(table).set_index("row")
     assert after.at["an-n8", "checkpoint_sha256"] != before.at["an-n8", "checkpoint_sha256"]
     assert after.drop("an-n8").equals(before.drop("an-n8"))
-    assert snakemake(finished, *NANO).returncode == 0  # and back, for the tests below
 
 
 def test_a_label_change_only_renders(finished):
@@ -121,7 +118,7 @@ def test_another_sample_count_does_not_train_again(finished):
 
 
 def test_averaged_weights_stand_beside_raw_ones(finished, tmp_path):
-    project = shutil.copytree(finished, tmp_path / "project", symlinks=True)
+    project = Path(shutil.copytree(finished, tmp_path / "project"))
     change(project, "scales/nano.yaml", lambda c: c.update(ema=0.5))
     done = snakemake(project, "results/nano/an/seed-0/metrics.json", *NANO)
     assert done.returncode == 0, done.stderr[-3000:]
