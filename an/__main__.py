@@ -284,6 +284,17 @@ def table(table, scale, results, reports):
 
 @an.command()
 @scale
+@option("results", "Folder of result files.")
+@out
+def summarise(scale, results, out):
+    """Gather every row's main scores into one JSON file."""
+    from .reporting.summary import summarise_scores
+
+    summarise_scores(scale, results, out)
+
+
+@an.command()
+@scale
 @option("results", "Folder of the scale's result files.")
 @option("reports", "Folder of its figures, to write into.")
 def index(scale, results, reports):

@@ -37,6 +37,33 @@ def project(tmp_path) -> Path:
     return copy_project(tmp_path / "project")
 
 
+def git(folder: Path, *arguments: str) -> str:
+    identity = ["-c", "user.name=tests", "-c", "user.email=tests@example.com"]
+    done = subprocess.run(["git", *identity, *arguments], cwd=folder, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.fixture(scope="session")
+def reproduced(tmp_path_factory) -> Path:
+    """A fresh clone in which `dvc repro` made the nano scale from nothing. Tests work in copies of it."""
+    project = copy_project(tmp_path_factory.mktemp("reproduced"))
+    record_nano(project)
+    git(project, "init", "--quiet")
+    git(project, "add", "--all")
+    git(project, "commit", "--quiet", "--message", "The project, at nano scale")
+    done = dvc(project, "repro")
+    assert done.returncode == 0, (done.stdout + done.stderr)[-3000:]
+    return project
+
+
+def record_nano(project: Path) -> None:
+    """The one-line edit of dvc.yaml that makes another scale the one that git records."""
+    path, line = project / "dvc.yaml", "scale: smoke, params/scales/smoke.yaml"
+    assert line in path.read_text()
+    path.write_text(path.read_text().replace(line, line.replace("smoke", "nano")))
+
+
 def an(folder: Path, *arguments: str, timeout: int = 300, **environment: str) -> subprocess.CompletedProcess:
     """Run ``python -m an`` in a working copy."""
     command = [sys.executable, "-m", "an", *map(str, arguments)]
@@ -46,6 +73,36 @@ def an(folder: Path, *arguments: str, timeout: int = 300, **environment: str) ->
 
 def snakemake(folder: Path, *arguments: str, timeout: int = 300) -> subprocess.CompletedProcess:
     command = [sys.executable, "-m", "snakemake", *arguments, "--cores", "all", "--resources", "gpu=4"]
-    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
-    env = {**os.environ, "PATH": path}
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=timeout, env=installed())
+
+
+def dvc(folder: Path, *arguments: str, timeout: int = 600, **environment: str) -> subprocess.CompletedProcess:
+    """Run DVC in a working copy; what it remembers of files stays inside, in .dvc/tmp."""
+    env = {**installed(), "DVC_SITE_CACHE_DIR": str(folder / ".dvc/tmp/site"), **environment}
+    command = [sys.executable, "-m", "dvc", *arguments]
     return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=timeout, env=env)
+
+
+def installed() -> dict[str, str]:
+    """An environment in which the commands beside this Python are found."""
+    return {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+
+
+def planned(project: Path, scale: str = "nano") -> dict[str, int]:
+    """Jobs by rule that a dry run would start."""
+    done = snakemake(project, "--dry-run", "--config", f"scale={scale}")
+    assert done.returncode == 0, done.stderr[-3000:]
+    if "Nothing to be done" in done.stdout + done.stderr:
+        return {}
+    lines = iter((done.stdout + done.stderr).splitlines())
+    for line in lines:
+        if line.startswith("job ") and line.split() == ["job", "count"]:
+            break
+    next(lines)
+    jobs = {}
+    for line in lines:
+        parts = line.split()
+        if len(parts) != 2 or parts[0] == "total":
+            break
+        jobs[parts[0]] = int(parts[1])
+    return jobs

@@ -83,6 +83,24 @@ rule render_timing_table:
         " --reports {params.reports} &> {log}"
 
 
+rule summarise_scores:
+    input:
+        quality=expand(rules.evaluate_samples.output.metrics, row=ROWS, seed=SCALE.seeds),
+        inpainting=expand(rules.evaluate_completions.output, inpainting_row=INPAINTING_ROWS, seed=SCALE.seeds),
+    output:
+        f"reports/{SCALE_NAME}/metrics.json",
+    log:
+        f"logs/{SCALE_NAME}/summarise_scores.log",
+    conda:
+        "../../environment.yml"
+    params:
+        scale=SCALE_NAME,
+        results=lambda wildcards, input: os.path.dirname(os.path.dirname(os.path.dirname(input.quality[0]))),
+        code=provenance.code_digest("reporting"),
+    shell:
+        "python -m an summarise --scale {params.scale} --results {params.results} --out {output} &> {log}"
+
+
 rule render_index:
     input:
         generation=expand(rules.evaluate_samples.output, row=ROWS, seed=SCALE.seeds),

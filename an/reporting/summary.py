@@ -1,0 +1,26 @@
+"""Every row's main scores in one small file, for comparing one commit's results with another's."""
+
+from pathlib import Path
+from statistics import fmean
+
+from .. import params
+from ..files import write_json
+from .results import read_json
+
+SCORES = {
+    "generation": ["fid", "intra_fid", "inception_score"],
+    "inpainting": ["psnr", "ssim_volume", "mae_signed"],
+}
+
+
+def summarise_scores(scale_name: str, results: str | Path, out: str | Path) -> None:
+    """Write {row: {score: mean over the seeds whose training did not diverge; null where all did}} as JSON.
+
+    Raises UserError when a result is missing.
+    """
+    seeds, summary = params.load_scale(scale_name).seeds, {}
+    for name, row in params.load_rows().items():
+        runs = [read_json(Path(results) / name / f"seed-{seed}" / "metrics.json") for seed in seeds]
+        sound = [run["metrics"] for run in runs if run.get("training", {}).get("status") != "diverged"]
+        summary[name] = {score: fmean(m[score] for m in sound) if sound else None for score in SCORES[row.task]}
+    write_json(out, summary)
