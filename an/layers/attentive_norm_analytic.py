@@ -17,6 +17,7 @@ from . import attentive_norm_products
 # Elements of a chunk: a few such maps fit a core's second-level cache, one fits a GPU's.
 CPU_CHUNK = 2**17
 CUDA_CHUNK = 2**23
+LEAST_CHANNELS_LAST = 32
 
 
 def attentive_norm(x: Tensor, weight: Tensor, bias: Tensor, *others) -> Tensor:
@@ -33,21 +34,23 @@ class _AttentiveNorm(torch.autograd.Function):
     @staticmethod
     def forward(ctx, x, weight, bias, value, value_bias, beta, alpha, rho, eps):
         centre = x.mean(2, keepdim=True, dtype=weight.dtype)
-        y, moments = torch.empty_like(x), (torch.empty_like(bias), torch.empty_like(weight), torch.empty_like(weight))
-        for k, spans in _chunks(x):
-            offset, pieces, sums = bias[k] + weight[k] @ centre[k], [], []
+        y, moments = torch.empty_like(x), [(bias[:0], weight[:0], weight[:0])]
+        for images, spans in _chunks(x):
+            own = weight[images], bias[images], centre[images], value
+            pieces, sums = [], []
             for span in spans:
-                layout, v = _layout_and_values(x[k, :, span] - centre[k], weight[k], offset, value)
+                _, layout, v = _layout_and_values(x[images, :, span], *own)
                 pieces.append((layout, v))
                 sums.append((layout.sum(2, keepdim=True), layout @ v.mT, layout @ v.square().mT))
-            for whole, moment in zip(moments, _moments(sums), strict=True):
-                whole[k] = moment
-            gain, shift = (rho * matrix for matrix in _matrices(*(whole[k] for whole in moments[1:]), beta, alpha, eps))
+            moments.append(_moments(sums))
+            gain, shift = _matrices(*moments[-1][1:], beta, alpha, eps)
+            gain, shift = (rho * gain).mT, (rho * shift).mT
             for span in spans:
                 layout, v = pieces.pop(0)
-                change = _product(shift.mT, layout).addcmul_(v, _product(gain.mT, layout))
-                y[k, :, span] = change.add_(x[k, :, span])
+                xbar = _product(shift, layout, onto=_product(gain, layout).mul_(v))
+                torch.add(xbar, x[images, :, span], out=y[images, :, span])
         ctx.eps = eps
+        moments = (torch.cat(parts) for parts in zip(*moments, strict=True))
         ctx.save_for_backward(x, weight, bias, value, value_bias, beta, alpha, rho, centre, *moments)
         return y
 
@@ -59,31 +62,35 @@ class _AttentiveNorm(torch.autograd.Function):
         x, weight, bias, value, _, beta, alpha, rho = inputs
         gradients = [None if t is None else torch.empty_like(t) if t is x else torch.zeros_like(t) for t in inputs]
         dx, dweight, dbias, dvalue, _, dbeta, dalpha, drho = gradients
-        for k, spans in _chunks(x):
-            offset, pieces, dgain, dshift = bias[k] + weight[k] @ centre[k], [], 0, 0
+        for images, spans in _chunks(x):
+            own = weight[images], bias[images], centre[images], value
+            pieces, dgain, dshift = [], 0, 0
             for span in spans:
-                layout, v = _layout_and_values(x[k, :, span] - centre[k], weight[k], offset, value)
+                _, layout, v = _layout_and_values(x[images, :, span], *own)
                 pieces.append((layout, v))
-                e = dy[k, :, span].to(v.dtype)
+                e = torch.empty_like(v).copy_(dy[images, :, span])
                 dgain, dshift = dgain + layout @ (e * v).mT, dshift + layout @ e.mT
-            own = [moment[k] for moment in moments]
-            gain, shift = _matrices(*own[1:], beta, alpha, ctx.eps)
+            own_moments = [moment[images] for moment in moments]
+            gain, shift = _matrices(*own_moments[1:], beta, alpha, ctx.eps)
             drho += (gain * dgain).sum() + (shift * dshift).sum()
-            of_beta, of_alpha, *d = _matrices_backward(rho * dgain, rho * dshift, gain, *own, ctx.eps)
+            of_beta, of_alpha, *of_sums = _matrices_backward(rho * dgain, rho * dshift, gain, *own_moments, ctx.eps)
             dbeta += of_beta.sum_to_size(beta.shape)
             dalpha += of_alpha.sum_to_size(alpha.shape)
-            gain, shift = rho * gain, rho * shift
             for span in spans:
                 layout, v = pieces.pop(0)
-                x0, e = x[k, :, span] - centre[k], dy[k, :, span].to(v.dtype)
-                dlogits, dv = _pixels_backward(e, layout, v, gain, shift, *d)
-                dweight[k] += dlogits @ x0.mT
-                dbias[k] += dlogits.sum(2, keepdim=True)
-                if value is not None:
-                    dvalue += _over_images(dv) @ _over_images(x0).mT
-                    dv = _product(value.mT, dv)
-                dx[k, :, span] = dv.add_(_product(weight[k].mT, dlogits)).add_(e)
-            dweight[k] += dbias[k] * centre[k].mT
+                e = torch.empty_like(v).copy_(dy[images, :, span])
+                dlogits, dv = _pixels_backward(e, layout, v, rho * gain, rho * shift, *of_sums)
+                x0 = _centred(x[images, :, span], centre[images])
+                dweight[images].baddbmm_(dlogits, x0.mT)
+                dbias[images].add_(dlogits.sum(2, keepdim=True))
+                _product(weight[images].mT, dlogits, onto=e)
+                if value is None:
+                    e.add_(dv)
+                else:
+                    dvalue += torch.bmm(dv, x0.mT).sum(0)
+                    _product(value.mT, dv, onto=e)
+                dx[images, :, span] = e
+        dweight.baddbmm_(dbias, centre.mT)
         return *gradients, None
 
 
@@ -98,23 +105,33 @@ def _chunks(x: Tensor) -> Iterator[tuple[slice, list[slice]]]:
         yield slice(k, k + group), spans
 
 
-def _product(matrix: Tensor, maps: Tensor) -> Tensor:
-    """``matrix @ maps`` in the maps' own order of memory."""
+def _centred(x: Tensor, centre: Tensor) -> Tensor:
+    """``x - centre``, channels_last if x is, unless channels are so few that their matrix products would crawl."""
+    count, channels, pixels = x.shape
+    if x.stride(1) == 1 and channels >= LEAST_CHANNELS_LAST:
+        out = centre.new_empty(count, pixels, channels).mT
+    else:
+        out = centre.new_empty(count, channels, pixels)
+    return torch.sub(x, centre, out=out)
+
+
+def _product(matrix: Tensor, maps: Tensor, onto: Tensor | None = None) -> Tensor:
+    """``matrix @ maps`` in the maps' own order of memory, or added to ``onto`` in place."""
+    matrix = matrix.expand(maps.shape[0], -1, -1)
     if maps.stride(1) == 1:
-        return (maps.mT @ matrix.mT).mT
-    return matrix @ maps
+        matrix, maps = maps.mT, matrix.mT
+        return torch.bmm(matrix, maps).mT if onto is None else onto.mT.baddbmm_(matrix, maps).mT
+    return torch.bmm(matrix, maps) if onto is None else onto.baddbmm_(matrix, maps)
 
 
-def _over_images(maps: Tensor) -> Tensor:
-    """``[N, C, P]`` as ``[C, N*P]``."""
-    return maps.transpose(0, 1).flatten(1)
-
-
-def _layout_and_values(x0: Tensor, weight: Tensor, offset: Tensor, value: Tensor | None) -> tuple[Tensor, Tensor]:
-    """S and v(x) of centred x. Logits of channels_last maps are channels_last, where softmax wants n contiguous."""
-    logits = _product(weight, x0).add_(offset)
+def _layout_and_values(
+    x: Tensor, weight: Tensor, bias: Tensor, centre: Tensor, value: Tensor | None
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Centred x, S and v(centred x). A shift of v(x) changes nothing but the rounding of its moments."""
+    x0 = _centred(x, centre)
+    logits = _product(weight, x0).add_(bias + weight @ centre)
     layout = logits.mT.softmax(2).mT if logits.stride(1) == 1 else logits.softmax(1)
-    return layout, x0 if value is None else _product(value, x0)
+    return x0, layout, x0 if value is None else _product(value, x0)
 
 
 def _moments(sums: list[tuple[Tensor, Tensor, Tensor]]) -> tuple[Tensor, Tensor, Tensor]:
@@ -148,10 +165,12 @@ def _pixels_backward(
     e: Tensor, layout: Tensor, v: Tensor, gain: Tensor, shift: Tensor, d0: Tensor, d1: Tensor, d2: Tensor
 ) -> tuple[Tensor, Tensor]:
     """From Xbar ``e`` and the moments to the logits and v(x)."""
-    dlayout = _product(gain, e * v).add_(_product(shift, e)).add_(d0)
-    dlayout.add_(_product(d1, v)).add_(_product(d2, v.square()))
-    dlogits = dlayout.sub_((layout * dlayout).sum(1, keepdim=True)).mul_(layout)
-    dv = _product(2 * d2.mT, layout).mul_(v).add_(_product(d1.mT, layout)).addcmul_(e, _product(gain.mT, layout))
+    dlayout = _product(gain, e * v).add_(d0)
+    for matrix, maps in (shift, e), (d1, v), (d2, v.square()):
+        _product(matrix, maps, onto=dlayout)
+    dlogits = torch.ops.aten._softmax_backward_data(dlayout, layout, 1, layout.dtype)
+    dv = _product(d1.mT, layout, onto=_product(2 * d2.mT, layout).mul_(v))
+    dv.addcmul_(e, _product(gain.mT, layout))
     return dlogits, dv
 
 
