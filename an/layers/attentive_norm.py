@@ -114,8 +114,8 @@ class AttentiveNorm2d(nn.Module):
         if x.dim() != 4 or x.shape[1] != self.channels:
             raise ValueError(f"AttentiveNorm2d({self.channels}) got an input of shape {tuple(x.shape)}")
         with torch.autocast(x.device.type, enabled=False):
-            pixels = x.flatten(2)
-            weight, bias = self._logits(x)
+            pixels, chosen = self._with_chosen_pixels(x)
+            weight, bias = self._logits(chosen)
             if self.keep_layout:
                 layout = products.soft_layout(_at_least_float32(pixels.detach()), weight.detach(), bias.detach())
                 self.last_layout = layout.unflatten(2, x.shape[2:])
@@ -124,7 +124,8 @@ class AttentiveNorm2d(nn.Module):
     def soft_layout(self, x: Tensor) -> Tensor:
         """The layout S of equation 4 for input ``[N, C, H, W]``: ``[N, n, H, W]``, summing to 1 over n."""
         with torch.autocast(x.device.type, enabled=False):
-            layout = products.soft_layout(_at_least_float32(x.flatten(2)), *self._logits(x))
+            pixels, chosen = self._with_chosen_pixels(x)
+            layout = products.soft_layout(_at_least_float32(pixels), *self._logits(chosen))
         return layout.unflatten(2, x.shape[2:])
 
     def orthogonality_loss(self) -> Tensor:
@@ -133,24 +134,14 @@ class AttentiveNorm2d(nn.Module):
         gram = entities @ entities.mT
         return (gram - torch.eye(self.regions, device=gram.device, dtype=gram.dtype)).square().sum()
 
-    def _logits(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Weight and bias of the logits ``tau * (t * F + f(x))``, of all images or, when sampling, of each image."""
-        weight = _at_least_float32(self.entities.weight.flatten(1))
-        if not (self.self_sampling and (self.training or self.sample_in_eval)):
-            weight = self.temperature * weight
-            return weight, weight.new_zeros(self.regions, 1)
-        # F is linear in q(x), so the n sampled keys fold into a weight per image: no second pass over pixels.
-        keys = self.temperature * _at_least_float32(self.t)[:, None] * self._sampled_keys(x).mT  # [N, n, C/8]
-        query = _at_least_float32(self.query.weight.flatten(1))
-        bias = keys @ _at_least_float32(self.query.bias)[:, None]
-        return torch.baddbmm(self.temperature * weight, keys, query.expand(x.shape[0], -1, -1)), bias
+    def _with_chosen_pixels(self, x: Tensor) -> tuple[Tensor, Tensor | None]:
+        """``x [N, C, P]`` and, when sampling, the pixels ``[N, C, n*4]`` that n pooled keys of each image are made of (n without pooling).
 
-    def _sampled_keys(self, x: Tensor) -> Tensor:
-        """n keys ``[N, C/8, n]`` from uniformly drawn positions of max-pooled k(x), different in every image.
-
-        Only the four pixels under each drawn position are convolved. Positions repeat only where the map has
-        fewer than n of them.
+        Positions are drawn uniformly, and repeat only where the map has fewer than n of them. Only these pixels are
+        convolved to keys.
         """
+        if not (self.self_sampling and (self.training or self.sample_in_eval)):
+            return x.flatten(2), None
         size = 2 if self.pool else 1
         height, width = -(-x.shape[2] // size), -(-x.shape[3] // size)
         scores = torch.rand(x.shape[0], height * width, device=x.device)
@@ -163,11 +154,25 @@ class AttentiveNorm2d(nn.Module):
         rows = (position // width * size)[..., None] + offset
         columns = (position % width * size)[..., None] + offset
         index = rows.clamp_max(x.shape[2] - 1)[..., :, None] * x.shape[3]
-        index = (index + columns.clamp_max(x.shape[3] - 1)[..., None, :]).flatten(1)  # [N, n*size^2]
-        chosen = _at_least_float32(x.flatten(2).gather(2, index[:, None].expand(-1, self.channels, -1)))
-        keys = _at_least_float32(self.key.weight.flatten(1)) @ chosen
-        keys = keys.unflatten(2, (self.regions, size * size)).max(dim=3).values
+        index = (index + columns.clamp_max(x.shape[3] - 1)[..., None, :]).flatten(1)
+        return analytic.with_pixels_at(x.flatten(2), index)
+
+    def _logits(self, chosen: Tensor | None) -> tuple[Tensor, Tensor]:
+        """Weight and bias of the logits ``tau * (t * F + f(x))``, of all images or, when sampling, of each image."""
+        weight = self.temperature * _at_least_float32(self.entities.weight.flatten(1))
+        if chosen is None:
+            return weight, weight.new_zeros(self.regions, 1)
+        # F is linear in q(x), so the n sampled keys fold into a weight per image: no second pass over pixels.
+        keys = self.temperature * _at_least_float32(self.t)[:, None] * self._keys(chosen).mT  # [N, n, C/8]
+        query = _at_least_float32(self.query.weight.flatten(1))
+        bias = keys @ _at_least_float32(self.query.bias)[:, None]
+        return torch.baddbmm(weight, keys, query.expand(chosen.shape[0], -1, -1)), bias
+
+    def _keys(self, chosen: Tensor) -> Tensor:
+        """n keys ``[N, C/8, n]`` of max-pooled k(x) from their pixels."""
+        keys = _at_least_float32(self.key.weight.flatten(1)) @ _at_least_float32(chosen)
         # Bias and maximum commute.
+        keys = keys.unflatten(2, (self.regions, -1)).max(dim=3).values
         return keys + _at_least_float32(self.key.bias)[:, None]
 
     def _normalize(self, x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:

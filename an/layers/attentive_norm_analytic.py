@@ -15,9 +15,9 @@ from torch import Tensor
 from . import attentive_norm_products
 
 # Elements of a chunk: a few such maps fit a core's second-level cache, one fits a GPU's.
-CPU_CHUNK = 2**17
+CPU_CHUNK = 2**18
 CUDA_CHUNK = 2**23
-LEAST_CHANNELS_LAST = 32
+LEAST_CHANNELS_LAST = 16
 
 
 def attentive_norm(x: Tensor, weight: Tensor, bias: Tensor, *others) -> Tensor:
@@ -28,6 +28,25 @@ def attentive_norm(x: Tensor, weight: Tensor, bias: Tensor, *others) -> Tensor:
     """
     images = (x.shape[0], -1, -1)
     return _AttentiveNorm.apply(x, weight.expand(images), bias.expand(images), *others)
+
+
+def with_pixels_at(x: Tensor, index: Tensor) -> tuple[Tensor, Tensor]:
+    """x itself and its pixels ``[N, C, K]`` at ``index [N, K]``."""
+    return _WithPixelsAt.apply(x, index)
+
+
+class _WithPixelsAt(torch.autograd.Function):
+    """The pixels' gradient goes right into x's, where a gather's own would be a second map, mostly of zeros."""
+
+    @staticmethod
+    def forward(ctx, x, index):
+        ctx.save_for_backward(index)
+        return x.view_as(x), x.gather(2, index[:, None].expand(-1, x.shape[1], -1))
+
+    @staticmethod
+    def backward(ctx, dx, dpixels):
+        index = ctx.saved_tensors[0][:, None].expand(-1, dx.shape[1], -1)
+        return dx.clone().scatter_add_(2, index, dpixels), None
 
 
 class _AttentiveNorm(torch.autograd.Function):
@@ -135,11 +154,17 @@ def _layout_and_values(
 
 
 def _moments(sums: list[tuple[Tensor, Tensor, Tensor]]) -> tuple[Tensor, Tensor, Tensor]:
-    """Mass ``[N, n, 1]``, mean and variance ``[N, n, C]`` of every region, from each part's sums of S, S v and S v^2."""
-    mass, first, second = map(sum, zip(*sums, strict=True))
+    """Mass ``[N, n, 1]``, mean and variance ``[N, n, C]`` of every region, from each part's sums of S, S v and S v^2.
+
+    Parts are merged by the law of total variance, which spares the cancellation of the map's own two large sums.
+    """
+    mass, first, second = map(torch.stack, zip(*sums, strict=True))
     mass = mass.clamp_min(torch.finfo(mass.dtype).tiny)
-    mean = first / mass
-    return mass, mean, (second / mass - mean.square()).clamp_min(0)
+    means = first / mass
+    variances = second / mass - means.square()
+    share = mass / mass.sum(0)
+    mean = (share * means).sum(0)
+    return mass.sum(0), mean, (share * (variances + (means - mean).square())).sum(0).clamp_min(0)
 
 
 def _matrices(mean: Tensor, var: Tensor, beta: Tensor, alpha: Tensor, eps: float) -> tuple[Tensor, Tensor]:
