@@ -135,10 +135,10 @@ class AttentiveNorm2d(nn.Module):
         return (gram - torch.eye(self.regions, device=gram.device, dtype=gram.dtype)).square().sum()
 
     def _with_chosen_pixels(self, x: Tensor) -> tuple[Tensor, Tensor | None]:
-        """``x [N, C, P]`` and, when sampling, the pixels ``[N, C, n*4]`` that n pooled keys of each image are made of (n without pooling).
+        """``x [N, C, P]`` and, when sampling, the pixels that n pooled keys of each image are made of.
 
-        Positions are drawn uniformly, and repeat only where the map has fewer than n of them. Only these pixels are
-        convolved to keys.
+        These are ``[N, C, n*4]``, or ``[N, C, n]`` without pooling; only they are convolved to keys. Their positions are
+        drawn uniformly, and repeat only where the map has fewer than n of them.
         """
         if not (self.self_sampling and (self.training or self.sample_in_eval)):
             return x.flatten(2), None
