@@ -137,7 +137,7 @@ class AttentiveNorm2d(nn.Module):
     def _with_chosen_pixels(self, x: Tensor) -> tuple[Tensor, Tensor | None]:
         """``x [N, C, P]`` and, when sampling, the pixels that n pooled keys of each image are made of.
 
-        These are ``[N, C, n*4]``, or ``[N, C, n]`` without pooling; only they are convolved to keys. Their positions are
+        These are ``[N, C, n*4]``, or ``[N, C, n]`` without pooling; only they are convolved to keys. Positions are
         drawn uniformly, and repeat only where the map has fewer than n of them.
         """
         if not (self.self_sampling and (self.training or self.sample_in_eval)):

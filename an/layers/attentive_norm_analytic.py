@@ -75,42 +75,9 @@ class _AttentiveNorm(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx, dy):
-        inputs, (centre, *moments) = ctx.saved_tensors[:8], ctx.saved_tensors[8:]
-        if torch.is_grad_enabled():
-            return _differentiable_backward(ctx, inputs, dy)
-        x, weight, bias, value, _, beta, alpha, rho = inputs
-        gradients = [None if t is None else torch.empty_like(t) if t is x else torch.zeros_like(t) for t in inputs]
-        dx, dweight, dbias, dvalue, _, dbeta, dalpha, drho = gradients
-        for images, spans in _chunks(x):
-            own = weight[images], bias[images], centre[images], value
-            pieces, dgain, dshift = [], 0, 0
-            for span in spans:
-                _, layout, v = _layout_and_values(x[images, :, span], *own)
-                pieces.append((layout, v))
-                e = torch.empty_like(v).copy_(dy[images, :, span])
-                dgain, dshift = dgain + layout @ (e * v).mT, dshift + layout @ e.mT
-            own_moments = [moment[images] for moment in moments]
-            gain, shift = _matrices(*own_moments[1:], beta, alpha, ctx.eps)
-            drho += (gain * dgain).sum() + (shift * dshift).sum()
-            of_beta, of_alpha, *of_sums = _matrices_backward(rho * dgain, rho * dshift, gain, *own_moments, ctx.eps)
-            dbeta += of_beta.sum_to_size(beta.shape)
-            dalpha += of_alpha.sum_to_size(alpha.shape)
-            for span in spans:
-                layout, v = pieces.pop(0)
-                e = torch.empty_like(v).copy_(dy[images, :, span])
-                dlogits, dv = _pixels_backward(e, layout, v, rho * gain, rho * shift, *of_sums)
-                x0 = _centred(x[images, :, span], centre[images])
-                dweight[images].baddbmm_(dlogits, x0.mT)
-                dbias[images].add_(dlogits.sum(2, keepdim=True))
-                _product(weight[images].mT, dlogits, onto=e)
-                if value is None:
-                    e.add_(dv)
-                else:
-                    dvalue += torch.bmm(dv, x0.mT).sum(0)
-                    _product(value.mT, dv, onto=e)
-                dx[images, :, span] = e
-        dweight.baddbmm_(dbias, centre.mT)
-        return *gradients, None
+        # Whoever calls backward under autocast gets the same gradients.
+        with torch.autocast(dy.device.type, enabled=False):
+            return (_differentiable_backward if torch.is_grad_enabled() else _backward)(ctx, dy)
 
 
 def _chunks(x: Tensor) -> Iterator[tuple[slice, list[slice]]]:
@@ -159,7 +126,7 @@ def _moments(sums: list[tuple[Tensor, Tensor, Tensor]]) -> tuple[Tensor, Tensor,
     Parts are merged by the law of total variance, which spares the cancellation of the map's own two large sums.
     """
     mass, first, second = map(torch.stack, zip(*sums, strict=True))
-    mass = mass.clamp_min(torch.finfo(mass.dtype).tiny)
+    mass = mass.clamp_min(attentive_norm_products.least_mass(mass.dtype))
     means = first / mass
     variances = second / mass - means.square()
     share = mass / mass.sum(0)
@@ -199,8 +166,47 @@ def _pixels_backward(
     return dlogits, dv
 
 
-def _differentiable_backward(ctx, inputs: tuple[Tensor, ...], dy: Tensor) -> tuple[Tensor | None, ...]:
+def _backward(ctx, dy: Tensor) -> tuple[Tensor | None, ...]:
+    """Gradients of everything ``forward`` took, chunk by chunk."""
+    inputs, (centre, *moments) = ctx.saved_tensors[:8], ctx.saved_tensors[8:]
+    x, weight, bias, value, _, beta, alpha, rho = inputs
+    gradients = [None if t is None else torch.empty_like(t) if t is x else torch.zeros_like(t) for t in inputs]
+    dx, dweight, dbias, dvalue, _, dbeta, dalpha, drho = gradients
+    for images, spans in _chunks(x):
+        own = weight[images], bias[images], centre[images], value
+        pieces, dgain, dshift = [], 0, 0
+        for span in spans:
+            _, layout, v = _layout_and_values(x[images, :, span], *own)
+            pieces.append((layout, v))
+            e = torch.empty_like(v).copy_(dy[images, :, span])
+            dgain, dshift = dgain + layout @ (e * v).mT, dshift + layout @ e.mT
+        own_moments = [moment[images] for moment in moments]
+        gain, shift = _matrices(*own_moments[1:], beta, alpha, ctx.eps)
+        drho += (gain * dgain).sum() + (shift * dshift).sum()
+        of_beta, of_alpha, *of_sums = _matrices_backward(rho * dgain, rho * dshift, gain, *own_moments, ctx.eps)
+        dbeta += of_beta.sum_to_size(beta.shape)
+        dalpha += of_alpha.sum_to_size(alpha.shape)
+        for span in spans:
+            layout, v = pieces.pop(0)
+            e = torch.empty_like(v).copy_(dy[images, :, span])
+            dlogits, dv = _pixels_backward(e, layout, v, rho * gain, rho * shift, *of_sums)
+            x0 = _centred(x[images, :, span], centre[images])
+            dweight[images].baddbmm_(dlogits, x0.mT)
+            dbias[images].add_(dlogits.sum(2, keepdim=True))
+            _product(weight[images].mT, dlogits, onto=e)
+            if value is None:
+                e.add_(dv)
+            else:
+                dvalue += torch.bmm(dv, x0.mT).sum(0)
+                _product(value.mT, dv, onto=e)
+            dx[images, :, span] = e
+    dweight.baddbmm_(dbias, centre.mT)
+    return *gradients, None
+
+
+def _differentiable_backward(ctx, dy: Tensor) -> tuple[Tensor | None, ...]:
     """Backward as a graph of its own, for second derivatives: through the matrix products, at their cost in memory."""
+    inputs = ctx.saved_tensors[:8]
     with torch.enable_grad():
         y = attentive_norm_products.attentive_norm(*inputs, ctx.eps)
     wanted = [t for t, needed in zip(inputs, ctx.needs_input_grad, strict=False) if needed]

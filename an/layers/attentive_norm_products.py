@@ -51,7 +51,7 @@ def attentive_norm(
         v, shift = v + shift, torch.zeros_like(shift)
         mean, var = _literal_moments(v, layout)
     else:
-        mass = layout.sum(2, keepdim=True).clamp_min(torch.finfo(v.dtype).tiny)
+        mass = layout.sum(2, keepdim=True).clamp_min(least_mass(v.dtype))
         mean = layout @ v.mT / mass
         var = (layout @ v.square().mT / mass - mean.square()).clamp_min(0)
         if share is not None:
@@ -63,6 +63,11 @@ def attentive_norm(
             alpha = alpha + 0 * value_bias
     gain = beta / (_sqrt(var) + eps)
     return x + rho * (v * (gain.mT @ layout) + (alpha - mean * gain).mT @ layout)
+
+
+def least_mass(dtype: torch.dtype) -> float:
+    """What an empty region's sum of S is taken to be: derivatives divide by its square, which must not be 0."""
+    return torch.finfo(dtype).tiny ** 0.5
 
 
 def _literal_moments(v: Tensor, layout: Tensor) -> tuple[Tensor, Tensor]:
