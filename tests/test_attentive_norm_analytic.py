@@ -5,11 +5,10 @@ import copy
 import pytest
 import torch
 from attentive_norm_reference import attentive_norm, positions_drawn
-from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils.weak import WeakIdKeyDictionary
 
 from an.layers import AttentiveNorm2d, attentive_norm_analytic, attentive_norm_products
 from an.models import build
+from benchmarks.live_bytes import LiveBytes
 
 FORMS = {
     "contiguous": lambda x: x.contiguous(),
@@ -197,26 +196,6 @@ def test_the_same_bits_every_time():
         return y, *torch.autograd.grad(y.square().sum(), [x, *layer.parameters()])
 
     assert all(torch.equal(a, b) for a, b in zip(bits(), bits(), strict=True))
-
-
-class LiveBytes(TorchDispatchMode):
-    """Counts the bytes of storages that live, less those ``given``, and the most that ever did."""
-
-    def __init__(self, *given: torch.Tensor):
-        super().__init__()
-        self.sizes, self.peak = WeakIdKeyDictionary(), 0
-        self.given = {tensor.untyped_storage().data_ptr() for tensor in given}
-
-    def live(self) -> int:
-        return sum(self.sizes.values())
-
-    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
-        out = function(*args, **(kwargs or {}))
-        for tensor in torch.utils._pytree.tree_leaves(out):
-            if isinstance(tensor, torch.Tensor) and tensor.untyped_storage().data_ptr() not in self.given:
-                self.sizes[tensor.untyped_storage()] = tensor.untyped_storage().nbytes()
-        self.peak = max(self.peak, self.live())
-        return out
 
 
 @pytest.mark.parametrize("memory_format", [torch.contiguous_format, torch.channels_last])
