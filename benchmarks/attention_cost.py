@@ -3,7 +3,7 @@
     python benchmarks/attention_cost.py [--longest SECONDS]
 
 N = 1, C = 32, n = 16; one thread and process CPU time on the CPU, events on a GPU. Modules take turns within a size and
-the median counts; what takes over a second runs once, and what is foretold to take over --longest is left out. Memory
+the median counts; what takes over three seconds runs once, and what is foretold to take over --longest is left out. Memory
 is the most bytes of tensors that lived at once, beyond the input and the parameters, in units of the input.
 """
 
@@ -25,10 +25,10 @@ from an.layers import AttentiveNorm2d, SelfAttention2d
 from an.models import build
 
 matplotlib.use("Agg")
-from matplotlib import pyplot as plt  # noqa: E402
+from matplotlib import pyplot as plt
 
 SIZES, CHANNELS, REGIONS = (128, 256, 512, 1024), 32, 16
-ROUNDS, ONCE = 9, 1.0  # turns of each module; seconds from which one run must do
+ROUNDS, ONCE = 7, 3.0  # turns of each module; seconds from which one run must do
 DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
@@ -92,6 +92,7 @@ def check() -> None:
     plain = SelfAttention2d(CHANNELS).to(DEVICE)
     plain.load_state_dict(made["self-attention pooled"].state_dict())
     torch.testing.assert_close(made["self-attention pooled"](x), plain(x), rtol=1e-4, atol=1e-4)
+    made["AN naive"].load_state_dict(made["AN"].state_dict())
     torch.testing.assert_close(made["AN naive"](x), made["AN"](x), rtol=1e-4, atol=1e-4)
 
 
@@ -105,14 +106,15 @@ def run(module: nn.Module, x: Tensor) -> None:
             module(x)
 
 
-def seconds(action) -> float:
+def seconds(action, *arguments) -> float:
+    """Of one call."""
     if DEVICE.type == "cpu":
         start = time.process_time()
-        action()
+        action(*arguments)
         return time.process_time() - start
     start, end = torch.cuda.Event(enable_timing=True), torch.cuda.Event(enable_timing=True)
     start.record()
-    action()
+    action(*arguments)
     end.record()
     torch.cuda.synchronize()
     return start.elapsed_time(end) / 1e3
@@ -132,14 +134,14 @@ def compare(dtype: torch.dtype, training: bool, longest: float) -> list[dict]:
                 continue
             run(module, x[..., :8, :8].detach().requires_grad_(training))
             with LiveBytes(x, *module.parameters()) as memory:
-                first = seconds(lambda module=module: run(module, x))
+                first = seconds(run, module, x)
             entries[name] = {"memory": memory.peak / (x.numel() * x.element_size()), "seconds": [first]}
             if first < ONCE:
                 entries[name]["seconds"] = []
                 turns.append((name, module))
         for _ in range(ROUNDS):
             for name, module in turns:
-                entries[name]["seconds"].append(seconds(lambda module=module: run(module, x)))
+                entries[name]["seconds"].append(seconds(run, module, x))
         for name, entry in entries.items():
             before[name] = statistics.median(entry["seconds"])
             where = {"mode": "training" if training else "eval", "dtype": str(dtype).removeprefix("torch.")}
@@ -160,11 +162,9 @@ def share_of_a_step() -> float:
         images = generator(torch.randn(2, generator.latent, device=DEVICE), labels)
         (-discriminator(images, labels)[0].mean()).backward()
 
-    times = {step: [], lambda: run(layer, x): []}
-    for _ in range(6):
-        for action, taken in times.items():
-            taken.append(seconds(action))
-    whole, part = (statistics.median(taken[1:]) for taken in times.values())
+    step(), run(layer, x)
+    turns = [(seconds(run, layer, x), seconds(step)) for _ in range(5)]
+    part, whole = (statistics.median(taken) for taken in zip(*turns, strict=True))
     return part / whole
 
 
