@@ -2,9 +2,9 @@
 
     python benchmarks/attention_cost.py [--longest SECONDS]
 
-N = 1, C = 32, n = 16; one thread and process CPU time on the CPU, events on a GPU. Modules take turns within a size and
-the median counts; what takes over three seconds runs once, and what is foretold to take over --longest is left out. Memory
-is the most bytes of tensors that lived at once, beyond the input and the parameters, in units of the input.
+N = 1, C = 32, n = 16; one thread and process CPU time on the CPU, events on a GPU. Modules take turns within a size
+and the median counts; what takes over three seconds runs once, and what is foretold to take over --longest is left
+out. Memory is the most bytes of tensors that lived at once, beyond the input and the parameters, in units of the input.
 """
 
 import argparse

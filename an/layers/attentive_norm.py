@@ -24,7 +24,7 @@ class AttentiveNorm2d(nn.Module):
     sampled from the same image (self-sampling regularization), only while training. ``mu_i`` and ``sigma_i``
     are moments of ``v(x)`` over region i. ``rho`` starts at 0, so a new layer is the identity.
 
-    No tensor of N*n*C*H*W elements is made: moments are two matrix products, and so is the output.
+    No tensor of N*n*C*H*W elements is made: moments are matrix products, and so is the output.
 
     Args:
         channels: C of the input ``[N, C, H, W]``; at least 8 with ``self_sampling``.
@@ -44,8 +44,15 @@ class AttentiveNorm2d(nn.Module):
         eps: added to sigma, outside the root, as equation 5 has it.
         momentum: of the running estimates when ``statistics="batch"``.
 
-    Shapes: input and output ``[N, C, H, W]``, floating point, N >= 0, H and W >= 1. Moments and output are
-    computed in float32 when the input is of lower precision, and returned in the input's dtype.
+    Shapes: input and output ``[N, C, H, W]``, floating point, N >= 0, H and W >= 1, contiguous or channels_last.
+
+    Precision: the output has the input's dtype. Autocast does not reach inside: an input of float16 or bfloat16, as a
+    convolution under autocast gives it, is computed on in float32 and the result rounded once. Parameters of lower
+    precision are taken as float32 too.
+
+    Weighted instance statistics run in an autograd function of their own, in cache-sized parts, which keeps little
+    more than x for backward; second derivatives, compiled and exported code and the other choices use plain matrix
+    products.
 
     Set ``keep_layout = True`` to have each forward pass leave the soft layout, ``[N, n, H, W]``, detached, in
     ``last_layout``. ``orthogonality_loss()`` is equation 1 without its weight.
