@@ -181,7 +181,8 @@ def test_every_pixel_is_sampled_equally_often():
     x = torch.zeros(2000, 8, 4, 4)
     x[:, 0] = torch.arange(16.0).reshape(4, 4)
     torch.manual_seed(0)
-    keys = layer._sampled_keys(x)[:, 0].long()  # the drawn positions themselves
+    _, chosen = layer._with_chosen_pixels(x)
+    keys = layer._keys(chosen)[:, 0].long()  # the drawn positions themselves
     counts = torch.bincount(keys.flatten(), minlength=16)
     assert all(len(set(row.tolist())) == 4 for row in keys)
     assert (counts - 500).abs().max() < 100  # 5 standard deviations of a binomial(2000, 1/4)

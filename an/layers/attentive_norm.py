@@ -3,6 +3,9 @@
 import torch
 from torch import Tensor, nn
 
+from . import attentive_norm_analytic as analytic
+from . import attentive_norm_products as products
+
 STATISTICS = ("instance", "batch", "layer", "group")
 AFFINES = ("region", "shared", "none")
 MOMENTS = ("weighted", "literal")
@@ -21,7 +24,7 @@ class AttentiveNorm2d(nn.Module):
     sampled from the same image (self-sampling regularization), only while training. ``mu_i`` and ``sigma_i``
     are moments of ``v(x)`` over region i. ``rho`` starts at 0, so a new layer is the identity.
 
-    No tensor of N*n*C*H*W elements is made: moments are two matrix products, and so is the output.
+    No tensor of N*n*C*H*W elements is made: moments are matrix products, and so is the output.
 
     Args:
         channels: C of the input ``[N, C, H, W]``; at least 8 with ``self_sampling``.
@@ -41,8 +44,15 @@ class AttentiveNorm2d(nn.Module):
         eps: added to sigma, outside the root, as equation 5 has it.
         momentum: of the running estimates when ``statistics="batch"``.
 
-    Shapes: input and output ``[N, C, H, W]``, floating point, N >= 0, H and W >= 1. Moments and output are
-    computed in float32 when the input is of lower precision, and returned in the input's dtype.
+    Shapes: input and output ``[N, C, H, W]``, floating point, N >= 0, H and W >= 1, contiguous or channels_last.
+
+    Precision: the output has the input's dtype. Autocast does not reach inside: an input of float16 or bfloat16, as a
+    convolution under autocast gives it, is computed on in float32 and the result rounded once. Parameters of lower
+    precision are taken as float32 too.
+
+    Weighted instance statistics run in an autograd function of their own, in cache-sized parts, which keeps little
+    more than x for backward; second derivatives, compiled and exported code and the other choices use plain matrix
+    products.
 
     Set ``keep_layout = True`` to have each forward pass leave the soft layout, ``[N, n, H, W]``, detached, in
     ``last_layout``. ``orthogonality_loss()`` is equation 1 without its weight.
@@ -110,27 +120,20 @@ class AttentiveNorm2d(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         if x.dim() != 4 or x.shape[1] != self.channels:
             raise ValueError(f"AttentiveNorm2d({self.channels}) got an input of shape {tuple(x.shape)}")
-        layout = self.soft_layout(x).flatten(2)  # [N, n, P]
-        if self.keep_layout:
-            self.last_layout = layout.detach().unflatten(2, x.shape[2:])
-        v = (x if self.value is None else self.value(x)).flatten(2)
         with torch.autocast(x.device.type, enabled=False):
-            xbar = self._normalize(_at_least_float32(v), _at_least_float32(layout))
-        return x + (self.rho * xbar).to(x.dtype).unflatten(2, x.shape[2:])
+            pixels, chosen = self._with_chosen_pixels(x)
+            weight, bias = self._logits(chosen)
+            if self.keep_layout:
+                layout = products.soft_layout(_at_least_float32(pixels.detach()), weight.detach(), bias.detach())
+                self.last_layout = layout.unflatten(2, x.shape[2:])
+            return self._normalize(pixels, weight, bias).unflatten(2, x.shape[2:])
 
     def soft_layout(self, x: Tensor) -> Tensor:
         """The layout S of equation 4 for input ``[N, C, H, W]``: ``[N, n, H, W]``, summing to 1 over n."""
-        pixels = x.flatten(2)
-        weight = self.entities.weight.flatten(1)  # [n, C]
-        if self.self_sampling and (self.training or self.sample_in_eval):
-            # F is linear in q(x), so the n sampled keys fold into a weight per image: no second pass over pixels.
-            keys = self.t[:, None] * self._sampled_keys(x).mT  # [N, n, C/8]
-            logits = torch.baddbmm(
-                (keys @ self.query.bias)[:, :, None], weight + keys @ self.query.weight.flatten(1), pixels
-            )
-        else:
-            logits = weight @ pixels
-        return torch.softmax(self.temperature * logits, dim=1).unflatten(2, x.shape[2:])
+        with torch.autocast(x.device.type, enabled=False):
+            pixels, chosen = self._with_chosen_pixels(x)
+            layout = products.soft_layout(_at_least_float32(pixels), *self._logits(chosen))
+        return layout.unflatten(2, x.shape[2:])
 
     def orthogonality_loss(self) -> Tensor:
         """``||W W^T - I||_F^2`` over the n x C entities W (equation 1 without its weight)."""
@@ -138,12 +141,14 @@ class AttentiveNorm2d(nn.Module):
         gram = entities @ entities.mT
         return (gram - torch.eye(self.regions, device=gram.device, dtype=gram.dtype)).square().sum()
 
-    def _sampled_keys(self, x: Tensor) -> Tensor:
-        """n keys ``[N, C/8, n]`` from uniformly drawn positions of max-pooled k(x), different in every image.
+    def _with_chosen_pixels(self, x: Tensor) -> tuple[Tensor, Tensor | None]:
+        """``x [N, C, P]`` and, when sampling, the pixels that n pooled keys of each image are made of.
 
-        Only the four pixels under each drawn position are convolved. Positions repeat only where the map has
-        fewer than n of them.
+        These are ``[N, C, n*4]``, or ``[N, C, n]`` without pooling; only they are convolved to keys. Positions are
+        drawn uniformly, and repeat only where the map has fewer than n of them.
         """
+        if not (self.self_sampling and (self.training or self.sample_in_eval)):
+            return x.flatten(2), None
         size = 2 if self.pool else 1
         height, width = -(-x.shape[2] // size), -(-x.shape[3] // size)
         scores = torch.rand(x.shape[0], height * width, device=x.device)
@@ -156,36 +161,45 @@ class AttentiveNorm2d(nn.Module):
         rows = (position // width * size)[..., None] + offset
         columns = (position % width * size)[..., None] + offset
         index = rows.clamp_max(x.shape[2] - 1)[..., :, None] * x.shape[3]
-        index = (index + columns.clamp_max(x.shape[3] - 1)[..., None, :]).flatten(1)  # [N, n*size^2]
-        chosen = x.flatten(2).gather(2, index[:, None].expand(-1, self.channels, -1))
-        keys = self.key(chosen[..., None])[..., 0].unflatten(2, (self.regions, size * size))
-        return keys.max(dim=3).values
+        index = (index + columns.clamp_max(x.shape[3] - 1)[..., None, :]).flatten(1)
+        return analytic.with_pixels_at(x.flatten(2), index)
 
-    def _normalize(self, v: Tensor, layout: Tensor) -> Tensor:
-        """Xbar of equation 5 from ``v [N, C, P]`` and ``layout [N, n, P]``, as ``v * (A^T S) + B^T S``."""
-        if self.moments == "literal":
-            shift, mean, var = 0.0, *_literal_moments(v, layout)
-        else:
-            # The shift keeps the variance exact where a channel's mean is large against its deviation.
-            shift = v.mean(2, keepdim=True)
-            v = v - shift
-            mass = layout.sum(2, keepdim=True).clamp_min(torch.finfo(v.dtype).tiny)  # [N, n, 1]
-            mean = layout @ v.mT / mass
-            var = layout @ v.square().mT / mass - mean.square()
-            mean, var = self._share_statistics(mean + shift.mT, var.clamp_min(0), mass)
-            mean = mean - shift.mT
-        gain = 1 / (_sqrt(var) + self.eps)
+    def _logits(self, chosen: Tensor | None) -> tuple[Tensor, Tensor]:
+        """Weight and bias of the logits ``tau * (t * F + f(x))``, of all images or, when sampling, of each image."""
+        weight = self.temperature * _at_least_float32(self.entities.weight.flatten(1))
+        if chosen is None:
+            return weight, weight.new_zeros(self.regions, 1)
+        # F is linear in q(x), so the n sampled keys fold into a weight per image: no second pass over pixels.
+        keys = self.temperature * _at_least_float32(self.t)[:, None] * self._keys(chosen).mT  # [N, n, C/8]
+        query = _at_least_float32(self.query.weight.flatten(1))
+        bias = keys @ _at_least_float32(self.query.bias)[:, None]
+        return torch.baddbmm(weight, keys, query.expand(chosen.shape[0], -1, -1)), bias
+
+    def _keys(self, chosen: Tensor) -> Tensor:
+        """n keys ``[N, C/8, n]`` of max-pooled k(x) from their pixels."""
+        keys = _at_least_float32(self.key.weight.flatten(1)) @ _at_least_float32(chosen)
+        # Bias and maximum commute.
+        keys = keys.unflatten(2, (self.regions, -1)).max(dim=3).values
+        return keys + _at_least_float32(self.key.bias)[:, None]
+
+    def _normalize(self, x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+        """``rho * Xbar + x`` (equations 5 and 6) of ``x [N, C, P]``, in its dtype."""
+        value = value_bias = None
+        if self.value is not None:
+            value = _at_least_float32(self.value.weight.flatten(1))
+            value_bias = _at_least_float32(self.value.bias)
+        beta, alpha = weight.new_ones(self.channels), weight.new_zeros(self.channels)
         if self.affine != "none":
-            gain = self.beta * gain
-        bias = -mean * gain
-        if self.affine != "none":
-            bias = bias + self.alpha
-        return v * (gain.mT @ layout) + bias.mT @ layout
+            beta, alpha = _at_least_float32(self.beta), _at_least_float32(self.alpha)
+        arguments = weight, bias, value, value_bias, beta, alpha, _at_least_float32(self.rho), self.eps
+        if self.statistics == "instance" and self.moments == "weighted" and not torch.compiler.is_compiling():
+            return analytic.attentive_norm(x, *arguments)
+        share = None if self.statistics == "instance" else self._share_statistics
+        literal = self.moments == "literal"
+        return products.attentive_norm(_at_least_float32(x), *arguments, literal=literal, share=share).to(x.dtype)
 
     def _share_statistics(self, mean: Tensor, var: Tensor, mass: Tensor) -> tuple[Tensor, Tensor]:
         """Merge moments ``[N, n, C]`` over what ``statistics`` says, by the law of total variance."""
-        if self.statistics == "instance":
-            return mean, var
         if self.statistics == "batch":
             if not self.training:
                 return self.running_mean, self.running_var
@@ -211,16 +225,3 @@ class AttentiveNorm2d(nn.Module):
 
 def _at_least_float32(x: Tensor) -> Tensor:
     return x.float() if x.dtype in (torch.float16, torch.bfloat16) else x
-
-
-def _literal_moments(v: Tensor, layout: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean and variance over all P pixels of the maps ``S_i * v``, each ``[N, n, C]``."""
-    mean = layout @ v.mT / v.shape[2]
-    var = layout.square() @ v.square().mT / v.shape[2] - mean.square()
-    return mean, var.clamp_min(0)
-
-
-def _sqrt(var: Tensor) -> Tensor:
-    """Square root whose gradient at 0 is 0, so that a constant region trains on instead of giving NaN."""
-    positive = var > 0
-    return torch.where(positive, torch.where(positive, var, 1.0).sqrt(), 0.0)

@@ -1,0 +1,214 @@
+"""Attentive normalization chunk by chunk, with its derivative written out: the default path.
+
+S depends on its own pixel only, so layout, values and moments are made for a cache-sized part of the map at a time; all
+that lives between the two passes over an image is its S and v(x). Backward makes them again from x, beside which
+only a few n x C matrices per image are kept.
+
+Maps are ``[N, C, P]`` in either order of memory: ``[N, C, H, W]`` contiguous or channels_last, without a copy.
+"""
+
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor
+
+from . import attentive_norm_products
+
+# Elements of a chunk: a few such maps fit a core's second-level cache, one fits a GPU's.
+CPU_CHUNK = 2**18
+CUDA_CHUNK = 2**23
+LEAST_CHANNELS_LAST = 16
+
+
+def attentive_norm(x: Tensor, weight: Tensor, bias: Tensor, *others) -> Tensor:
+    """``attentive_norm_products.attentive_norm`` with the weighted moments of each image on its own.
+
+    Arguments, shapes and result are that function's, less its switches. x may be of lower precision than the
+    parameters; everything between x and the result is of theirs. Differentiable twice.
+    """
+    images = (x.shape[0], -1, -1)
+    return _AttentiveNorm.apply(x, weight.expand(images), bias.expand(images), *others)
+
+
+def with_pixels_at(x: Tensor, index: Tensor) -> tuple[Tensor, Tensor]:
+    """x itself and its pixels ``[N, C, K]`` at ``index [N, K]``."""
+    return _WithPixelsAt.apply(x, index)
+
+
+class _WithPixelsAt(torch.autograd.Function):
+    """The pixels' gradient goes right into x's, where a gather's own would be a second map, mostly of zeros."""
+
+    @staticmethod
+    def forward(ctx, x, index):
+        ctx.save_for_backward(index)
+        return x.view_as(x), x.gather(2, index[:, None].expand(-1, x.shape[1], -1))
+
+    @staticmethod
+    def backward(ctx, dx, dpixels):
+        index = ctx.saved_tensors[0][:, None].expand(-1, dx.shape[1], -1)
+        return dx.clone().scatter_add_(2, index, dpixels), None
+
+
+class _AttentiveNorm(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, x, weight, bias, value, value_bias, beta, alpha, rho, eps):
+        centre = x.mean(2, keepdim=True, dtype=weight.dtype)
+        y, moments = torch.empty_like(x), [(bias[:0], weight[:0], weight[:0])]
+        for images, spans in _chunks(x):
+            own = weight[images], bias[images], centre[images], value
+            pieces, sums = [], []
+            for span in spans:
+                _, layout, v = _layout_and_values(x[images, :, span], *own)
+                pieces.append((layout, v))
+                sums.append((layout.sum(2, keepdim=True), layout @ v.mT, layout @ v.square().mT))
+            moments.append(_moments(sums))
+            gain, shift = _matrices(*moments[-1][1:], beta, alpha, eps)
+            gain, shift = (rho * gain).mT, (rho * shift).mT
+            for span in spans:
+                layout, v = pieces.pop(0)
+                xbar = _product(shift, layout, onto=_product(gain, layout).mul_(v))
+                torch.add(xbar, x[images, :, span], out=y[images, :, span])
+        ctx.eps = eps
+        moments = (torch.cat(parts) for parts in zip(*moments, strict=True))
+        ctx.save_for_backward(x, weight, bias, value, value_bias, beta, alpha, rho, centre, *moments)
+        return y
+
+    @staticmethod
+    def backward(ctx, dy):
+        # Whoever calls backward under autocast gets the same gradients.
+        with torch.autocast(dy.device.type, enabled=False):
+            return (_differentiable_backward if torch.is_grad_enabled() else _backward)(ctx, dy)
+
+
+def _chunks(x: Tensor) -> Iterator[tuple[slice, list[slice]]]:
+    """Groups of images, and for each the parts of their pixels: many images whole, or one image in parts."""
+    limit = CUDA_CHUNK if x.is_cuda else CPU_CHUNK * torch.get_num_threads()
+    count, channels, pixels = x.shape
+    part = max(limit // channels, 1)
+    group = max(part // pixels, 1)
+    spans = [slice(p, p + part) for p in range(0, pixels, part)]
+    for k in range(0, count, group):
+        yield slice(k, k + group), spans
+
+
+def _centred(x: Tensor, centre: Tensor) -> Tensor:
+    """``x - centre``, channels_last if x is, unless channels are so few that their matrix products would crawl."""
+    count, channels, pixels = x.shape
+    if x.stride(1) == 1 and channels >= LEAST_CHANNELS_LAST:
+        out = centre.new_empty(count, pixels, channels).mT
+    else:
+        out = centre.new_empty(count, channels, pixels)
+    return torch.sub(x, centre, out=out)
+
+
+def _product(matrix: Tensor, maps: Tensor, onto: Tensor | None = None) -> Tensor:
+    """``matrix @ maps`` in the maps' own order of memory, or added to ``onto`` in place."""
+    matrix = matrix.expand(maps.shape[0], -1, -1)
+    if maps.stride(1) == 1:
+        matrix, maps = maps.mT, matrix.mT
+        return torch.bmm(matrix, maps).mT if onto is None else onto.mT.baddbmm_(matrix, maps).mT
+    return torch.bmm(matrix, maps) if onto is None else onto.baddbmm_(matrix, maps)
+
+
+def _layout_and_values(
+    x: Tensor, weight: Tensor, bias: Tensor, centre: Tensor, value: Tensor | None
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Centred x, S and v(centred x). A shift of v(x) changes nothing but the rounding of its moments."""
+    x0 = _centred(x, centre)
+    logits = _product(weight, x0).add_(bias + weight @ centre)
+    layout = logits.mT.softmax(2).mT if logits.stride(1) == 1 else logits.softmax(1)
+    return x0, layout, x0 if value is None else _product(value, x0)
+
+
+def _moments(sums: list[tuple[Tensor, Tensor, Tensor]]) -> tuple[Tensor, Tensor, Tensor]:
+    """Mass ``[N, n, 1]``, mean and variance ``[N, n, C]`` of every region, from each part's sums of S, S v and S v^2.
+
+    Parts are merged by the law of total variance, which spares the cancellation of the map's own two large sums.
+    """
+    mass, first, second = map(torch.stack, zip(*sums, strict=True))
+    mass = mass.clamp_min(attentive_norm_products.least_mass(mass.dtype))
+    means = first / mass
+    variances = second / mass - means.square()
+    share = mass / mass.sum(0)
+    mean = (share * means).sum(0)
+    return mass.sum(0), mean, (share * (variances + (means - mean).square())).sum(0).clamp_min(0)
+
+
+def _matrices(mean: Tensor, var: Tensor, beta: Tensor, alpha: Tensor, eps: float) -> tuple[Tensor, Tensor]:
+    """Xbar is ``v * (gain^T S) + shift^T S``."""
+    gain = beta / (var.sqrt() + eps)
+    return gain, alpha - mean * gain
+
+
+def _matrices_backward(
+    dgain: Tensor, dshift: Tensor, gain: Tensor, mass: Tensor, mean: Tensor, var: Tensor, eps: float
+) -> tuple[Tensor, ...]:
+    """From gain and shift to beta, alpha and the sums over pixels of S ``[N, n, 1]``, S v and S v^2 ``[N, n, C]``."""
+    std = var.sqrt()
+    dgain = (dgain - mean * dshift) / (std + eps)
+    # A region without variance has none to pass on; the square root's own derivative is infinite there.
+    d2 = torch.where(var > 0, dgain * gain / (-2 * std), 0) / mass
+    d1 = -gain * dshift / mass - 2 * mean * d2
+    d0 = -(mean * d1 + (var + mean.square()) * d2).sum(2, keepdim=True)
+    return dgain, dshift, d0, d1, d2
+
+
+def _pixels_backward(
+    e: Tensor, layout: Tensor, v: Tensor, gain: Tensor, shift: Tensor, d0: Tensor, d1: Tensor, d2: Tensor
+) -> tuple[Tensor, Tensor]:
+    """From Xbar ``e`` and the moments to the logits and v(x)."""
+    dlayout = _product(gain, e * v).add_(d0)
+    for matrix, maps in (shift, e), (d1, v), (d2, v.square()):
+        _product(matrix, maps, onto=dlayout)
+    dlogits = torch.ops.aten._softmax_backward_data(dlayout, layout, 1, layout.dtype)
+    dv = _product(d1.mT, layout, onto=_product(2 * d2.mT, layout).mul_(v))
+    dv.addcmul_(e, _product(gain.mT, layout))
+    return dlogits, dv
+
+
+def _backward(ctx, dy: Tensor) -> tuple[Tensor | None, ...]:
+    """Gradients of everything ``forward`` took, chunk by chunk."""
+    inputs, (centre, *moments) = ctx.saved_tensors[:8], ctx.saved_tensors[8:]
+    x, weight, bias, value, _, beta, alpha, rho = inputs
+    gradients = [None if t is None else torch.empty_like(t) if t is x else torch.zeros_like(t) for t in inputs]
+    dx, dweight, dbias, dvalue, _, dbeta, dalpha, drho = gradients
+    for images, spans in _chunks(x):
+        own = weight[images], bias[images], centre[images], value
+        pieces, dgain, dshift = [], 0, 0
+        for span in spans:
+            _, layout, v = _layout_and_values(x[images, :, span], *own)
+            pieces.append((layout, v))
+            e = torch.empty_like(v).copy_(dy[images, :, span])
+            dgain, dshift = dgain + layout @ (e * v).mT, dshift + layout @ e.mT
+        own_moments = [moment[images] for moment in moments]
+        gain, shift = _matrices(*own_moments[1:], beta, alpha, ctx.eps)
+        drho += (gain * dgain).sum() + (shift * dshift).sum()
+        of_beta, of_alpha, *of_sums = _matrices_backward(rho * dgain, rho * dshift, gain, *own_moments, ctx.eps)
+        dbeta += of_beta.sum_to_size(beta.shape)
+        dalpha += of_alpha.sum_to_size(alpha.shape)
+        for span in spans:
+            layout, v = pieces.pop(0)
+            e = torch.empty_like(v).copy_(dy[images, :, span])
+            dlogits, dv = _pixels_backward(e, layout, v, rho * gain, rho * shift, *of_sums)
+            x0 = _centred(x[images, :, span], centre[images])
+            dweight[images].baddbmm_(dlogits, x0.mT)
+            dbias[images].add_(dlogits.sum(2, keepdim=True))
+            _product(weight[images].mT, dlogits, onto=e)
+            if value is None:
+                e.add_(dv)
+            else:
+                dvalue += torch.bmm(dv, x0.mT).sum(0)
+                _product(value.mT, dv, onto=e)
+            dx[images, :, span] = e
+    dweight.baddbmm_(dbias, centre.mT)
+    return *gradients, None
+
+
+def _differentiable_backward(ctx, dy: Tensor) -> tuple[Tensor | None, ...]:
+    """Backward as a graph of its own, for second derivatives: through the matrix products, at their cost in memory."""
+    inputs = ctx.saved_tensors[:8]
+    with torch.enable_grad():
+        y = attentive_norm_products.attentive_norm(*inputs, ctx.eps)
+    wanted = [t for t, needed in zip(inputs, ctx.needs_input_grad, strict=False) if needed]
+    found = iter(torch.autograd.grad(y, wanted, dy, create_graph=True))
+    return *(next(found) if needed else None for needed in ctx.needs_input_grad[: len(inputs)]), None
