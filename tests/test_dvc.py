@@ -13,6 +13,7 @@ from collections import Counter
 from pathlib import Path
 
 import fsspec
+import pandas as pd
 import pytest
 from conftest import an, dvc, git, installed, planned, record_nano
 from dvc.repo import Repo
@@ -83,7 +84,11 @@ def test_a_row_edit_reruns_its_jobs_alone_and_an_old_commit_comes_back(copy):
     tables = {rule for rule in jobs if rule.startswith(("render_", "summarise_"))}
     assert "render_quality_table" in tables
     assert jobs.keys() - tables == {"train_gan", "generate_samples", "evaluate_samples"}
+    before = pd.read_csv(copy / "reports/nano/table4.csv").set_index("row")
     assert started(ran(copy, "repro")) == jobs
+    after = pd.read_csv(copy / "reports/nano/table4.csv").set_index("row")
+    assert after.at["an-n8", "checkpoint_sha256"] != before.at["an-n8", "checkpoint_sha256"]
+    assert after.drop("an-n8").equals(before.drop("an-n8"))
 
     scores = json.loads(ran(copy, "metrics", "diff", "--json"))["reports/nano/metrics.json"]
     assert {name.split(".")[0] for name in scores} == {"an-n8"} and scores["an-n8.fid"]["diff"] != 0

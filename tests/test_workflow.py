@@ -88,18 +88,6 @@ def test_a_row_change_reruns_only_its_own_jobs(finished):
         undo()
 
 
-def test_a_changed_row_is_trained_anew_and_its_table_follows(finished, tmp_path):
-    project = Path(shutil.copytree(finished, tmp_path / "project"))
-    table = project / "reports/nano/table4.csv"
-    before = pd.read_csv(table).set_index("row")
-    change(project, "rows.yaml", lambda c: c["an-n8"]["attention"].update(regions=6))
-    done = snakemake(project, *NANO)
-    assert done.returncode == 0, done.stderr[-3000:]
-    after = pd.read_csv(table).set_index("row")
-    assert after.at["an-n8", "checkpoint_sha256"] != before.at["an-n8", "checkpoint_sha256"]
-    assert after.drop("an-n8").equals(before.drop("an-n8"))
-
-
 def test_a_label_change_only_renders(finished):
     undo = change(finished, "rows.yaml", lambda c: c["an-n8"].update(tables={4: "another label"}))
     try:
