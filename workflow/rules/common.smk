@@ -29,6 +29,7 @@ DATA = SCALE.data_folder
 PHOTOGRAPHS = SCALE.inpainting.data_folder
 RUN = f"results/{SCALE_NAME}/{{row}}/seed-{{seed}}"
 SNAPSHOTS = [snapshot_name(number) for number in range(SCALE.snapshots + 1)]
+TRACK = f"python -m an track --scale {SCALE_NAME} || true"
 
 
 wildcard_constraints:
