@@ -113,7 +113,9 @@ def bring(client: "MlflowClient", scale_name: str, spools: list[Spool]) -> None:
 def open_experiment(client: "MlflowClient", name: str) -> str:
     """The id of an experiment, made when it is missing."""
     found = client.get_experiment_by_name(name)
-    return found.experiment_id if found else client.create_experiment(name)
+    # Without this kind, the server's pages take it for an agent's and lead to traces and judges.
+    kind = {"mlflow.experimentKind": "custom_model_development"}
+    return found.experiment_id if found else client.create_experiment(name, tags=kind)
 
 
 def runs_by_key(client: "MlflowClient", experiment: str) -> dict[str, "Run"]:
@@ -192,8 +194,9 @@ def log_summary(client: "MlflowClient", parent: "Run") -> None:
         for name, value in seed.data.metrics.items():
             if not name.startswith("train/"):
                 values.setdefault(name, []).append(value)
-    points = {"seeds": len(seeds)} | {name: statistics.fmean(of) for name, of in values.items()}
+    points = {name: statistics.fmean(of) for name, of in values.items()}
     points |= {f"{name}_sd": statistics.stdev(of) for name, of in values.items() if len(of) > 1}
+    points["seeds"] = len(seeds)
     log_points(client, parent, {(name, 0): value for name, value in points.items()})
     status = min((run.info.status for run in seeds), key=SEVEREST.index)
     log_status(client, parent, status, max(run.info.end_time or 0 for run in seeds))
@@ -212,9 +215,8 @@ def log_points(client: "MlflowClient", run: "Run", points: dict[tuple[str, int],
         for point in sorted(client.get_metric_history(run.info.run_id, name), key=lambda point: point.timestamp):
             logged[name, point.step] = point.value
     now = milliseconds(time.time())
-    new = [
-        Metric(name, value, now, step) for (name, step), value in points.items() if logged.get((name, step)) != value
-    ]
+    changed = {place: value for place, value in points.items() if logged.get(place) != value}
+    new = [Metric(name, value, now, step) for (name, step), value in changed.items()]
     for start in range(0, len(new), MAX_METRICS):
         client.log_batch(run.info.run_id, metrics=new[start : start + MAX_METRICS])
 
@@ -230,11 +232,9 @@ def log_params(client: "MlflowClient", run: "Run", settings: dict) -> None:
 def log_tags(client: "MlflowClient", run: "Run", tags: dict) -> None:
     from mlflow.entities import RunTag
 
-    new = [
-        RunTag(k, str(value)) for k, value in tags.items() if value is not None and run.data.tags.get(k) != str(value)
-    ]
-    if new:
-        client.log_batch(run.info.run_id, tags=new)
+    wanted = {name: str(value) for name, value in tags.items() if value is not None}
+    if not wanted.items() <= run.data.tags.items():
+        client.log_batch(run.info.run_id, tags=[RunTag(name, value) for name, value in wanted.items()])
 
 
 def log_dataset(client: "MlflowClient", run: "Run", header: dict) -> None:

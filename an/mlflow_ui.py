@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -10,8 +11,10 @@ from urllib.error import URLError
 from urllib.parse import quote
 from urllib.request import urlopen
 
+from . import params
 from .errors import UserError
-from .mlflow_sync import open_client, sync, tracking_uri
+from .mlflow_sync import open_client, runs_by_key, sync, tracking_uri
+from .spools import read_spools
 
 START = 120  # seconds that a server may take to answer
 
@@ -28,11 +31,12 @@ def serve(scale_name: str, host: str, port: int) -> None:
         return
     address = f"http://{host}:{port}"
     command = ["-m", "mlflow", "server", "--backend-store-uri", uri, "--artifacts-destination", "mlruns"]
-    command += ["--host", host, "--port", str(port), "--workers", "1"]
+    command += ["--host", host, "--port", str(port), "--workers", "1", "--uvicorn-opts", "--log-level warning"]
     # Job execution is for agents; it costs nine processes more.
     server = subprocess.Popen(
         [sys.executable, *command], env={**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
     )
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends like Ctrl-C, and leaves no server behind
     try:
         wait_for(address, server)
         show(address, scale_name)
@@ -65,15 +69,15 @@ def show(address: str, scale_name: str) -> None:
 
 def pages(address: str, scale_name: str) -> dict[str, str]:
     """The comparison of each task's rows and the list of its runs, or the server's front page if there are none."""
+    spools, places = read_spools(scale_name), list(params.load_rows())
     client, comparisons, lists = open_client(tracking_uri()), {}, {}
-    for task in ("generation", "inpainting"):
-        experiment = client.get_experiment_by_name(f"{task}-{scale_name}")
-        if experiment:
-            number = experiment.experiment_id
-            rows = client.search_runs([number], "tags.row != '' AND tags.seed IS NULL", order_by=["start_time ASC"])
-            chosen = quote(json.dumps([run.info.run_id for run in rows]))
-            comparisons[f"rows of {task}"] = (
-                f"{address}/#/compare-runs?runs={chosen}&experiments={quote(json.dumps([number]))}"
-            )
-            lists[f"runs of {task}"] = f"{address}/#/experiments/{number}/runs"
+    for task in sorted({spool.header["task"] for spool in spools}):
+        experiment = client.get_experiment_by_name(f"{task}-{scale_name}").experiment_id
+        current = {spool.header["parent"] for spool in spools}
+        rows = [run for key, run in runs_by_key(client, experiment).items() if key in current]
+        rows.sort(key=lambda run: places.index(run.data.tags["row"]))
+        chosen = quote(json.dumps([run.info.run_id for run in rows]))
+        among = quote(json.dumps([experiment]))
+        comparisons[f"rows of {task}"] = f"{address}/#/compare-runs?runs={chosen}&experiments={among}"
+        lists[f"runs of {task}"] = f"{address}/#/experiments/{experiment}/runs"
     return comparisons | lists or {"MLflow": address}

@@ -1,6 +1,8 @@
 """A headless Chromium driven through chromedriver, and a screenshot of any page:
 
-python tests/browser.py ADDRESS FILE.png TEXT [TEXT ...]    # waits until the page shows every TEXT
+    python tests/browser.py ADDRESS FILE.png TEXT [TEXT ...]
+
+It waits until the page shows every TEXT, and scrolls to the last.
 """
 
 import base64
@@ -34,12 +36,15 @@ class Browser:
         with urllib.request.urlopen(request, timeout=90) as answer:
             return json.load(answer)["value"]
 
+    def run(self, script: str):
+        return self.send("execute/sync", {"script": script, "args": []})
+
     def open(self, page: str, *texts: str, seconds: float = 90) -> str:
         """Open a page, wait until it shows every text, and return all it shows."""
         self.send("url", {"url": page})
         deadline = time.monotonic() + seconds
         while True:
-            shown = self.send("execute/sync", {"script": "return document.body.innerText", "args": []})
+            shown = self.run("return document.body.innerText")
             missing = [text for text in texts if text not in shown]
             if not missing:
                 return shown
@@ -67,7 +72,13 @@ def browser() -> Iterator[Browser]:
 
 
 if __name__ == "__main__":
+    page, file, *texts = sys.argv[1:]
     with browser() as session:
-        session.open(sys.argv[1], *sys.argv[3:])
+        session.open(page, *texts)
+        session.run("document.querySelector('[data-component-id$=\"chat_panel.close\"]')?.click()")
         time.sleep(2)  # until pictures and charts are drawn
-        session.screenshot(Path(sys.argv[2]))
+        session.run(f"""
+            const shown = [...document.querySelectorAll('*')].filter(part => part.innerText?.trim() == {texts[-1]!r})
+            shown.at(-1)?.scrollIntoView({{block: 'center'}})
+        """)
+        session.screenshot(Path(file))
