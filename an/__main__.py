@@ -4,7 +4,7 @@ import sys
 
 import click
 
-from .errors import UserError
+from .errors import Stopped, UserError
 
 
 def option(name: str, meaning: str, kind=str, required: bool = True):
@@ -19,18 +19,31 @@ classifier = option("classifier", "Weights of the feature classifier.")
 features = option("features", "Array of the training images' features.")
 checkpoints = option("checkpoints", "Folder of the row's checkpoints.")
 checkpoint = option("checkpoint", "Weights of a generator.")
+training = option("training", "JSON file: what the training run says of itself.")
 samples = option("samples", "Array of generated images.")
 snapshots = option("snapshots", "Array of each snapshot's generated images.")
+averaged = option("averaged", "Array of images by averaged weights, where the scale has them.", required=False)
 folder = option("folder", "Folder of PNG files.")
 metrics = option("metrics", "JSON file to write.")
 out = option("out", "File to write.")
 
 
-def device():
-    from .devices import keep_freed_memory, pick_device
+gpus = option("gpus", "GPUs to take on this machine; 0 is the CPU. By default one, if there is any.", int, False)
+
+
+def taken(gpus):
+    """The GPUs of this job, held until its verb ends."""
+    from .devices import keep_freed_memory, leased
 
     keep_freed_memory()
-    return pick_device()
+    return click.get_current_context().with_resource(leased(gpus))
+
+
+def device(gpus):
+    """The one device of this job, held until its verb ends."""
+    from .devices import chosen
+
+    return chosen(taken(gpus))
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -67,11 +80,12 @@ def prepare_photographs(scale, data):
 @data
 @option("checkpoint", "Weights to write.")
 @option("report", "JSON file to write: accuracy, checksums.")
-def train_classifier(scale, data, checkpoint, report):
+@gpus
+def train_classifier(scale, data, checkpoint, report, gpus):
     """Train the feature classifier on the training images."""
     from .evaluation.classifier import train_classifier
 
-    train_classifier(scale, data, checkpoint, report, device())
+    train_classifier(scale, data, checkpoint, report, device(gpus))
 
 
 @an.command()
@@ -80,11 +94,12 @@ def train_classifier(scale, data, checkpoint, report):
 @classifier
 @option("features", "Array to write.")
 @option("report", "JSON file to write.")
-def reference(scale, data, classifier, features, report):
+@gpus
+def reference(scale, data, classifier, features, report, gpus):
     """Extract the features of the training images, and the metrics of the held-out ones."""
     from .evaluation.reference import extract_reference
 
-    extract_reference(scale, data, classifier, features, report, device())
+    extract_reference(scale, data, classifier, features, report, device(gpus))
 
 
 @an.command()
@@ -94,15 +109,26 @@ def reference(scale, data, classifier, features, report):
 @data
 @checkpoints
 @option("events", "JSON-lines file to write: losses and rates.")
+@option("report", "JSON file to write: how the run ended.")
 @option("scratch", "Folder of resume state.")
-def train(row, scale, seed, data, checkpoints, events, scratch):
-    """Train a row, of either task; a killed run goes on from its scratch folder."""
+@option("hours", "Stop with a resume point after so long, with exit status 124.", float, False)
+@gpus
+def train(row, scale, seed, data, checkpoints, events, report, scratch, hours, gpus):
+    """Train a row, of either task, on one or several GPUs; a killed run goes on from its scratch folder."""
+    import os
+
+    from .devices import chosen
     from .params import load_row
     from .training.adversarial import train
     from .training.inpainting import train_inpainting
+    from .training.launch import launch
 
     run = {"generation": train, "inpainting": train_inpainting}[load_row(row).task]
-    run(row, scale, seed, data, checkpoints, events, scratch, device())
+    mine = taken(gpus)
+    if len(mine) > 1 and "WORLD_SIZE" not in os.environ:
+        launch(mine)
+    else:
+        run(row, scale, seed, data, checkpoints, events, report, scratch, hours, chosen(mine))
 
 
 @an.command()
@@ -113,13 +139,15 @@ def train(row, scale, seed, data, checkpoints, events, scratch):
 @checkpoints
 @samples
 @snapshots
-def generate(row, scale, seed, data, checkpoints, samples, snapshots):
+@averaged
+@gpus
+def generate(row, scale, seed, data, checkpoints, samples, snapshots, averaged, gpus):
     """Generate the images a trained row is evaluated on."""
     from .data.loading import open_split
     from .generation import generate
 
     classes = open_split(data, "train").num_classes
-    generate(row, scale, seed, classes, checkpoints, samples, snapshots, device())
+    generate(row, scale, seed, classes, checkpoints, samples, snapshots, averaged, device(gpus))
 
 
 @an.command()
@@ -130,16 +158,34 @@ def generate(row, scale, seed, data, checkpoints, samples, snapshots):
 @classifier
 @features
 @checkpoints
+@training
 @samples
 @snapshots
 @metrics
 @option("classes", "CSV file of intra-FID per class to write.")
-def evaluate_row(row, scale, seed, data, classifier, features, checkpoints, samples, snapshots, metrics, classes):
+@averaged
+@gpus
+def evaluate_row(
+    row,
+    scale,
+    seed,
+    data,
+    classifier,
+    features,
+    checkpoints,
+    training,
+    samples,
+    snapshots,
+    metrics,
+    classes,
+    averaged,
+    gpus,
+):
     """Compute FID, IS, intra-FID and more of a row's generated images."""
     from .evaluation.evaluate_row import evaluate_row
 
-    made = (checkpoints, samples, snapshots)
-    evaluate_row(row, scale, seed, data, classifier, features, *made, metrics, classes, device())
+    made = (checkpoints, training, samples, snapshots, averaged)
+    evaluate_row(row, scale, seed, data, classifier, features, *made, metrics, classes, device(gpus))
 
 
 @an.command()
@@ -151,7 +197,8 @@ def evaluate_row(row, scale, seed, data, classifier, features, checkpoints, samp
 @option("weights", "torch-fidelity's Inception weights; without it they are downloaded once.", required=False)
 @option("save-reference", "File to write the reference's mu and sigma to, .npz.", required=False)
 @option("cache", "Folder that keeps the reference's features for next time.", required=False)
-def evaluate(samples, reference, json, labels, reference_labels, weights, save_reference, cache):
+@gpus
+def evaluate(samples, reference, json, labels, reference_labels, weights, save_reference, cache, gpus):
     """Compare any images with others by every metric, with the 2015 Inception; print a table and write JSON."""
     from .evaluation.evaluate import evaluate
 
@@ -164,11 +211,12 @@ def evaluate(samples, reference, json, labels, reference_labels, weights, save_r
 @data
 @checkpoint
 @folder
-def complete_heldout(row, scale, data, checkpoint, folder):
+@gpus
+def complete_heldout(row, scale, data, checkpoint, folder, gpus):
     """Complete the held-out test images with a trained inpainting row."""
     from .completion import complete_heldout
 
-    complete_heldout(row, scale, data, checkpoint, folder, device())
+    complete_heldout(row, scale, data, checkpoint, folder, device(gpus))
 
 
 @an.command()
@@ -187,12 +235,13 @@ def complete_controls(data, folder):
 @data
 @folder
 @option("checkpoint", "The row's weights, for their checksum; none for a control.", required=False)
+@option("training", "JSON file: what the training run says of itself; none for a control.", required=False)
 @metrics
-def evaluate_completions(row, seed, data, folder, checkpoint, metrics):
+def evaluate_completions(row, seed, data, folder, checkpoint, training, metrics):
     """Compute PSNR, SSIM and MAE of completed test images."""
     from .evaluation.completions import evaluate_completions
 
-    evaluate_completions(row, seed, data, folder, checkpoint, metrics)
+    evaluate_completions(row, seed, data, folder, checkpoint, training, metrics)
 
 
 @an.command()
@@ -202,21 +251,23 @@ def evaluate_completions(row, seed, data, folder, checkpoint, metrics):
 @scale
 @checkpoint
 @out
-def complete(image, mask, row, scale, checkpoint, out):
+@gpus
+def complete(image, mask, row, scale, checkpoint, out, gpus):
     """Fill a hole in IMAGE, a picture of any size, with a trained inpainting row; write a PNG."""
     from .completion import complete_picture
 
-    complete_picture(image, mask, row, scale, checkpoint, out, device())
+    complete_picture(image, mask, row, scale, checkpoint, out, device(gpus))
 
 
 @an.command()
 @scale
 @out
-def time(scale, out):
+@gpus
+def time(scale, out, gpus):
     """Time attentive normalization against self-attention."""
     from .evaluation.timing import time_modules
 
-    time_modules(scale, out, device())
+    time_modules(scale, out, device(gpus))
 
 
 @an.command()
@@ -225,10 +276,38 @@ def time(scale, out):
 @option("results", "Folder of result files.")
 @option("reports", "Folder to write into.")
 def table(table, scale, results, reports):
-    """Render a table as Markdown, CSV and LaTeX."""
-    from .reporting.tables import render
+    """Render a table as Markdown, CSV, LaTeX and HTML."""
+    from .reporting.render import render
 
     render(table, scale, results, reports)
+
+
+@an.command()
+@scale
+@option("results", "Folder of the scale's result files.")
+@option("reports", "Folder of its figures, to write into.")
+def index(scale, results, reports):
+    """Render every table and figure as one HTML page."""
+    from .reporting.render import render_index
+
+    render_index(scale, results, reports)
+
+
+@an.command()
+@click.argument("table")
+@click.argument("row")
+@click.argument("metric")
+@click.option("--scale", default="smoke", show_default=True, help="A file of params/scales/.")
+@option("results", "Folder of the scale's result files; results/SCALE without it.", required=False)
+@option("reports", "Folder of its rendered tables; reports/SCALE without it.", required=False)
+def explain(table, row, metric, scale, results, reports):
+    """Say where a cell comes from: `explain table1 an fid`, `explain table2 an 3`, `explain table5 attentive_norm 256`.
+
+    METRIC is a column of the table's CSV; in table 2 it is a class, in table 5 a size.
+    """
+    from .reporting.explain import explain
+
+    click.echo(explain(table, row, metric, scale, results or f"results/{scale}", reports or f"reports/{scale}"))
 
 
 @an.command()
@@ -280,6 +359,9 @@ def main(arguments: list[str] | None = None) -> int:
     except UserError as error:
         click.echo(f"Error: {error}", err=True)
         return 1
+    except Stopped as stop:
+        click.echo(f"Stopped: {stop}", err=True)
+        return stop.status
     except click.ClickException as error:
         error.show()
         return error.exit_code

@@ -1,14 +1,80 @@
-"""Which device a job computes on, and how its memory behaves."""
+"""Which device a job computes on, which GPUs it has taken, and how its memory behaves."""
 
 import ctypes
+import os
+import resource
 import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
 
 import torch
+from filelock import FileLock, Timeout
+
+from .errors import UserError
+
+LOCKS = Path(tempfile.gettempdir()) / f"an-gpus-{os.getuid()}"
 
 
-def pick_device() -> torch.device:
-    """The first visible CUDA device, else the CPU."""
-    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+@contextmanager
+def leased(count: int | None = None, present: int | None = None, folder: Path = LOCKS) -> Iterator[list[int]]:
+    """Take ``count`` free GPUs of this machine (None: one, if there is any) and give them back at the end.
+
+    Yields their numbers, none for the CPU. A GPU is taken by a lock on a file, which the kernel frees when its process
+    dies. Waits while fewer than ``count`` are free, holding none. Where a scheduler has set CUDA_VISIBLE_DEVICES
+    nothing is taken: its first ``count`` devices are the job's.
+
+    Args:
+        present: number of GPUs on the machine; counted when None.
+        folder: of the lock files.
+
+    Raises:
+        UserError: when the machine, or what the scheduler gave, has fewer than ``count``.
+    """
+    present = torch.cuda.device_count() if present is None else present
+    count = min(1, present) if count is None else count
+    if count > present:
+        raise UserError(
+            f"this job needs {count} GPU(s) and sees {present}: set gpus in the scale's file to what there is (0 for "
+            "the CPU)."
+        )
+    if count == 0 or "CUDA_VISIBLE_DEVICES" in os.environ or "WORLD_SIZE" in os.environ:
+        yield list(range(count))
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    told = False
+    while True:
+        with ExitStack() as locks:
+            taken = _take(count, present, folder, locks)
+            if len(taken) == count:
+                yield taken
+                return
+        if not told:
+            print(f"Waiting until {count} of {present} GPUs are free.", file=sys.stderr)
+            told = True
+        time.sleep(1)
+
+
+def _take(count: int, present: int, folder: Path, locks: ExitStack) -> list[int]:
+    taken = []
+    for number in range(present):
+        with suppress(Timeout):
+            locks.enter_context(FileLock(folder / f"gpu-{number}.lock").acquire(timeout=0))
+            taken.append(number)
+        if len(taken) == count:
+            break
+    return taken
+
+
+def chosen(gpus: list[int]) -> torch.device:
+    """This process's device among those taken for its job: the CPU without any, else by its number under torchrun."""
+    if not gpus:
+        return torch.device("cpu")
+    device = torch.device("cuda", gpus[int(os.environ.get("LOCAL_RANK", 0))])
+    torch.cuda.set_device(device)
+    return device
 
 
 def describe(device: torch.device) -> str:
@@ -16,6 +82,13 @@ def describe(device: torch.device) -> str:
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
     return f"CPU, {torch.get_num_threads()} thread(s)"
+
+
+def peak_memory(device: torch.device) -> dict[str, int]:
+    """The most memory this process has used so far, in bytes: of the host, and of its GPU where it has one."""
+    unit = 1 if sys.platform == "darwin" else 1024
+    peak = {"host_memory": unit * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss}
+    return peak | ({"gpu_memory": torch.cuda.max_memory_allocated(device)} if device.type == "cuda" else {})
 
 
 def keep_freed_memory() -> None:

@@ -1,5 +1,13 @@
-"""The one exception that is meant for people: one sentence with what, where and what to do."""
+"""Errors for people, and an end that is none."""
 
 
 class UserError(Exception):
-    """Raised for bad input; the command line prints its message alone and exits 1."""
+    """What is wrong, where, and what to do about it, in one sentence."""
+
+
+class Stopped(Exception):
+    """Work ended early, as it was asked to, and goes on from a checkpoint; ``status`` is the process's exit status."""
+
+    def __init__(self, why: str, status: int):
+        super().__init__(why)
+        self.status = status

@@ -9,7 +9,7 @@ from . import params
 from .data.loading import to_bytes
 from .files import written_whole
 from .models import build_generator
-from .names import snapshot_name
+from .names import AVERAGED, snapshot_name
 from .progress import progress
 from .training import checkpoints
 
@@ -51,6 +51,7 @@ def generate(
     checkpoint_folder: str | Path,
     samples_file: str | Path,  # receives uint8 [samples, R, R, 3]; image i has label i mod num_classes
     snapshots_file: str | Path,  # receives uint8 [snapshots + 1, snapshot_samples, R, R, 3], from step 0 to the last
+    averaged_file: str | Path | None,  # receives what samples_file does, by averaged weights; None without them
     device: torch.device,
 ) -> None:
     """Make the images that a trained row is evaluated on, and those of its snapshots along training."""
@@ -58,18 +59,20 @@ def generate(
     generator = build_generator(row, scale, num_classes).to(device)
     counts, size = scale.evaluation, (scale.resolution, scale.resolution, 3)
 
-    def fill(number: int, out: np.ndarray) -> None:
-        generator.load_state_dict(checkpoints.load(Path(checkpoint_folder) / snapshot_name(number), device))
+    def fill(weights: str, out: np.ndarray) -> None:
+        generator.load_state_dict(checkpoints.load(Path(checkpoint_folder) / weights, device))
         labels = np.arange(len(out)) % num_classes
-        sample(generator, labels, seed, counts.batch, out, device, f"{row_name} seed {seed}, snapshot {number}")
+        sample(generator, labels, seed, counts.batch, out, device, f"{row_name} seed {seed}, {weights}")
 
-    with written_whole(snapshots_file) as temporary:
-        shape = (scale.snapshots + 1, counts.snapshot_samples, *size)
-        array = np.lib.format.open_memmap(temporary, "w+", np.uint8, shape)
-        for number in range(len(array)):
-            fill(number, array[number])
-        array.flush()
-    with written_whole(samples_file) as temporary:
-        array = np.lib.format.open_memmap(temporary, "w+", np.uint8, (counts.samples, *size))
-        fill(scale.snapshots, array)
-        array.flush()
+    def write(file: str | Path, weights: list[str], shape: tuple[int, ...]) -> None:
+        with written_whole(file) as temporary:
+            array = np.lib.format.open_memmap(temporary, "w+", np.uint8, (*shape, *size))
+            for each, out in zip(weights, array.reshape(len(weights), -1, *size), strict=True):
+                fill(each, out)
+            array.flush()
+
+    snapshots = [snapshot_name(number) for number in range(scale.snapshots + 1)]
+    write(snapshots_file, snapshots, (len(snapshots), counts.snapshot_samples))
+    write(samples_file, snapshots[-1:], (counts.samples,))
+    if averaged_file:
+        write(averaged_file, [AVERAGED], (counts.samples,))

@@ -4,3 +4,6 @@
 def snapshot_name(number: int) -> str:
     """A snapshot of the generator; 0 is untrained, the scale's number of snapshots is the last."""
     return f"generator-{number:03d}.pt"
+
+
+AVERAGED = "generator-averaged.pt"  # the moving average of the generator's weights, where a scale has one

@@ -180,6 +180,14 @@ class Scale(Strict):
     snapshots: PositiveInt = Field(description="generators kept along training, evenly spaced, besides step 0")
     checkpoint_every: PositiveInt
     log_every: PositiveInt
+    hours: PositiveFloat | None = Field(
+        None, description="wall time of one training job; it then stops with a resume point, for its retry to go on"
+    )
+    precision: Literal["float32", "bfloat16"] = Field("float32", description="of adversarial training's networks")
+    compile: bool = Field(False, description="compile adversarial training's networks by torch.compile")
+    ema: Annotated[float, Field(gt=0, lt=1)] | None = Field(
+        None, description="decay of a moving average of the generator's weights, evaluated beside the raw weights"
+    )
     generator: GeneratorSize
     discriminator: DiscriminatorSize
     recipes: dict[Literal["ttur", "sngan"], Recipe]
@@ -243,7 +251,7 @@ def load_row(name: str, task: str | None = None) -> Row | InpaintingRow:
     """One row by name. Raises UserError for one that is unknown or of another task."""
     rows = load_rows(task)
     if name not in rows:
-        raise UserError(f"unknown row '{name}'{_hint(name, rows)}: params/rows.yaml has {', '.join(rows)}.")
+        raise UserError(f"unknown row '{name}'{hint(name, rows)}: params/rows.yaml has {', '.join(rows)}.")
     return rows[name]
 
 
@@ -252,7 +260,7 @@ def load_scale(name: str) -> Scale:
     path = FOLDER / "scales" / f"{name}.yaml"
     known = sorted(p.stem for p in path.parent.glob("*.yaml"))
     if name not in known:
-        raise UserError(f"unknown scale '{name}'{_hint(name, known)}: params/scales/ has {', '.join(known)}.")
+        raise UserError(f"unknown scale '{name}'{hint(name, known)}: params/scales/ has {', '.join(known)}.")
     return _load(path, TypeAdapter(Scale))
 
 
@@ -275,10 +283,11 @@ def load_published() -> Published:
 def training_settings(row: Row, scale: Scale) -> dict:
     """Everything that determines a training run's result, besides its seed, data and code."""
     sizes = {"dataset", "resolution", "attention_resolution", "snapshots", "generator", "discriminator"}
+    arithmetic = {"precision", "compile", "ema"}
     return {
         "row": row.model_dump(mode="json", exclude={"tables"}),
         "recipe": scale.recipes[row.recipe].model_dump(mode="json"),
-        "scale": scale.model_dump(mode="json", include=sizes),
+        "scale": scale.model_dump(mode="json", include=sizes | arithmetic),
     }
 
 
@@ -325,7 +334,7 @@ def _first_fault(error: ValidationError) -> str:
     )
     if fault["type"] == "extra_forbidden":
         known = [name for model in Strict.__subclasses__() for name in model.model_fields]
-        return f"unknown key '{key}'{_hint(str(fault['loc'][-1]), known)}"
+        return f"unknown key '{key}'{hint(str(fault['loc'][-1]), known)}"
     if fault["type"] == "missing":
         return f"key '{key}' is missing"
     if fault["type"] == "value_error":
@@ -333,6 +342,7 @@ def _first_fault(error: ValidationError) -> str:
     return f"key '{key}' is {fault['input']!r}: {fault['msg'][0].lower()}{fault['msg'][1:]}"
 
 
-def _hint(name: str, known) -> str:
+def hint(name: str, known) -> str:
+    """The known name that an unknown one was probably meant to be, as an addition to an error's sentence."""
     close = difflib.get_close_matches(name, known, 1)
     return f" (did you mean '{close[0]}'?)" if close else ""

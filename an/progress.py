@@ -8,7 +8,7 @@ from tqdm import tqdm
 SECONDS_BETWEEN_LOG_LINES = 15
 
 
-def progress(items: Iterable, what: str, *, total: int | None = None, initial: int = 0) -> tqdm:
+def progress(items: Iterable, what: str, *, total: int | None = None, initial: int = 0, shown: bool = True) -> tqdm:
     """Iterate with a progress bar named ``what``; ``initial`` items were done before."""
     terminal = sys.stderr.isatty()
     return tqdm(
@@ -16,6 +16,7 @@ def progress(items: Iterable, what: str, *, total: int | None = None, initial: i
         desc=what,
         total=total,
         initial=initial,
+        disable=not shown,
         dynamic_ncols=terminal,
         file=sys.stderr if terminal else _Lines(),
         mininterval=0.1 if terminal else SECONDS_BETWEEN_LOG_LINES,

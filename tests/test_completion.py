@@ -11,6 +11,7 @@ from an.completion import complete, complete_controls, complete_heldout
 from an.data.crop_preparation import prepare_crops
 from an.errors import UserError
 from an.evaluation.completions import evaluate_completions
+from an.files import sha256, write_json
 from an.models import build_inpainting_generator
 from an.training import checkpoints
 
@@ -58,18 +59,26 @@ def test_held_out_images_controls_and_their_metrics(photographs, weights, tmp_pa
 
     complete_controls(photographs, tmp_path / "controls")
     complete_heldout("ca", "nano", photographs, weights / "ca.pt", tmp_path / "ca", CPU)
+    write_json(tmp_path / "training.json", {"status": "finished"})
+    sources = {"ca": (0, weights / "ca.pt", tmp_path / "training.json"), "biharmonic": (None, None, None)}
+    results = {}
     for name, folder in (("ca", tmp_path / "ca"), ("biharmonic", tmp_path / "controls/biharmonic")):
-        evaluate_completions(name, None, photographs, folder, None, tmp_path / f"{name}.json")
-    metrics = {name: json.loads((tmp_path / f"{name}.json").read_text())["metrics"] for name in ("ca", "biharmonic")}
-    assert metrics["biharmonic"]["psnr"] > metrics["ca"]["psnr"] > 5, "an untrained network is no better"
+        seed, *source = sources[name]
+        evaluate_completions(name, seed, photographs, folder, *source, tmp_path / f"{name}.json")
+        results[name] = json.loads((tmp_path / f"{name}.json").read_text())
+    psnr = {name: result["metrics"]["psnr"] for name, result in results.items()}
+    assert psnr["biharmonic"] > psnr["ca"] > 5, "an untrained network is no better"
+    assert results["ca"]["training"] == {"status": "finished"} and results["biharmonic"]["training"] is None
+    assert results["ca"]["provenance"]["checkpoint"] == str(weights / "ca.pt")
+    assert results["ca"]["provenance"]["checkpoint_sha256"] == sha256(weights / "ca.pt")
     changed = np.asarray(Image.open(tmp_path / "ca/002.png")).copy()
     changed[0, 0] += 1
     Image.fromarray(changed).save(tmp_path / "ca/002.png")
     with pytest.raises(UserError, match=r"002\.png differs from the test image outside the hole"):
-        evaluate_completions("ca", 0, photographs, tmp_path / "ca", None, tmp_path / "x.json")
+        evaluate_completions("ca", 0, photographs, tmp_path / "ca", None, None, tmp_path / "x.json")
     (tmp_path / "ca/001.png").unlink()
     with pytest.raises(UserError, match=r"001\.png is missing"):
-        evaluate_completions("ca", 0, photographs, tmp_path / "ca", None, tmp_path / "x.json")
+        evaluate_completions("ca", 0, photographs, tmp_path / "ca", None, None, tmp_path / "x.json")
 
 
 @pytest.fixture

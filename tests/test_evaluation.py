@@ -15,12 +15,16 @@ from an.data.loading import to_device
 from an.errors import UserError
 from an.evaluation import frechet_distance
 from an.evaluation.classifier import FeatureClassifier, measure, train_classifier
+from an.evaluation.evaluate_row import evaluate_row
 from an.evaluation.extractors import Extractor, extract
 from an.evaluation.frechet import frechet_from_moments, moments
 from an.evaluation.inception_score import inception_score
 from an.evaluation.intra import per_class
+from an.evaluation.reference import extract_reference
+from an.files import sha256, write_json
 from an.generation import latent, sample
 from an.models import build
+from an.training import checkpoints
 
 CPU = torch.device("cpu")
 
@@ -208,3 +212,40 @@ def test_missing_checkpoints_are_one_sentence(project, digits):
     done = an(project, "generate", "--row", "an", "--scale", "nano", "--seed", 0, "--data", digits, *paths)
     assert done.returncode == 1 and "is missing: train the row first" in done.stderr
     assert not (project / "s.npy").exists()
+
+
+@pytest.fixture(scope="module")
+def generated(digits, tmp_path_factory):
+    """What the evaluation of a row at nano scale reads; of its three snapshots the last resembles the digits most."""
+    folder = tmp_path_factory.mktemp("generated")
+    torch.manual_seed(0)
+    network = FeatureClassifier(params.load_scale("nano").evaluation.classifier.channels, 10)
+    checkpoints.save(folder / "classifier.pt", network.state_dict())
+    extract_reference("nano", digits, folder / "classifier.pt", folder / "f.npy", folder / "reference.json", CPU)
+    rng, real = np.random.default_rng(0), np.load(digits / "train_images.npy")
+    np.save(folder / "samples.npy", real[:100])
+    noise = rng.integers(0, 256, (2, 50, 32, 32, 3), np.uint8)
+    np.save(folder / "snapshots.npy", np.stack([noise[0], noise[1] // 2, real[:50]]))
+    (folder / "generator-002.pt").write_bytes(b"the last good generator")
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("status", "step", "steps"),
+    [("finished", 2, [0, 1, 2]), ("diverged", 1, [0, 1]), ("diverged", 0, [0])],
+)
+def test_a_result_carries_its_training_and_its_curve_ends_where_that_diverged(
+    digits, generated, tmp_path, status, step, steps
+):
+    training = {"key": "an/seed-0@0123456789abcdef", "status": status, "step": step, "reason": None, "seconds": 1.0}
+    write_json(tmp_path / "training.json", training)
+    made = (tmp_path / "training.json", generated / "samples.npy", generated / "snapshots.npy", None)
+    reference = (generated / "classifier.pt", generated / "f.npy", generated)
+    evaluate_row("an", "nano", 0, digits, *reference, *made, tmp_path / "m.json", tmp_path / "c.csv", CPU)
+    result = json.loads((tmp_path / "m.json").read_text())
+    assert [point["step"] for point in result["curve"]] == steps
+    assert result["metrics"]["iterations"] in steps
+    assert status == "diverged" or result["metrics"]["iterations"] == 2
+    assert result["training"] == training
+    assert result["provenance"]["checkpoint"] == str(generated / "generator-002.pt")
+    assert result["provenance"]["checkpoint_sha256"] == sha256(generated / "generator-002.pt")

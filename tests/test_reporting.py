@@ -2,13 +2,15 @@
 
 import copy
 import json
+from html.parser import HTMLParser
 
 import pandas as pd
 import pytest
 
 from an import params
 from an.errors import UserError
-from an.reporting.tables import render
+from an.reporting.explain import explain
+from an.reporting.render import render, render_index
 
 PROTOCOL = {
     "extractor": "classifier",
@@ -24,6 +26,29 @@ PROTOCOL = {
 }
 
 
+def training(name: str, seed: int) -> dict:
+    """What a training run says of itself."""
+    made = {"commit": "abc", "code": "c" * 16, "data": "d" * 64, "device": "CPU", "torch": "2.15.0"}
+    key = {"key": f"{name}/seed-{seed}@{'e' * 16}", "parent": f"{name}@{'f' * 16}"}
+    return {**key, "status": "finished", "step": 300, "reason": None, "seconds": 41.5, **made}
+
+
+def provenance(name: str, seed: int) -> dict:
+    checkpoint = f"checkpoints/smoke/{name}/seed-{seed}/generator.pt"
+    return {"commit": "abc", "checkpoint": checkpoint, "checkpoint_sha256": f"{name}{seed}", "device": "CPU"}
+
+
+def edit(path, change) -> None:
+    content = json.loads(path.read_text())
+    change(content)
+    path.write_text(json.dumps(content))
+
+
+def diverge(results, name: str, seed: int) -> None:
+    told = {"status": "diverged", "step": 120, "reason": "the loss is not finite"}
+    edit(results / name / f"seed-{seed}/metrics.json", lambda run: run["training"].update(told))
+
+
 @pytest.fixture
 def results(tmp_path):
     """Made-up results of every row at smoke scale: FID is 10 + 2 * seed + the row's place."""
@@ -33,9 +58,11 @@ def results(tmp_path):
             metrics = {"fid": 10.0 + place + 2 * seed, "intra_fid": 20.0, "inception_score": 5.0, "iterations": 60}
             run = {
                 "row": name,
+                "seed": seed,
                 "metrics": {**metrics, "fid_untrained": 300.0},
                 "protocol": PROTOCOL,
-                "provenance": {"commit": "abc", "checkpoint_sha256": f"{name}{seed}", "device": "CPU"},
+                "training": training(name, seed),
+                "provenance": provenance(name, seed),
             }
             path = folder / name / f"seed-{seed}"
             path.mkdir(parents=True)
@@ -58,9 +85,13 @@ def results(tmp_path):
         for seed in (None,) if name in ("mean-colour", "biharmonic") else (0, 1):
             run = {
                 "row": name,
+                "seed": seed,
                 "metrics": dict.fromkeys(names, 0.5) | {"psnr": value + (seed or 0)},
                 "protocol": protocol,
-                "provenance": {"commit": "abc", "checkpoint_sha256": None, "device": "CPU"},
+                "training": None if seed is None else training(name, seed),
+                "provenance": {"commit": "abc", "device": "CPU", "checkpoint": None, "checkpoint_sha256": None}
+                if seed is None
+                else provenance(name, seed),
             }
             path = folder / f"controls/{name}.json" if seed is None else folder / name / f"seed-{seed}/metrics.json"
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -74,7 +105,7 @@ def results(tmp_path):
     timing = {
         "modules": {"attentive_norm": entries, "self_attention": entries, "self_attention_unpooled": entries},
         "protocol": {"channels": 32, "regions": 16, "dtype": "float32", "clock": "CUDA events", "limit_bytes": 1e9},
-        "provenance": {"device": "a GPU"},
+        "provenance": {"commit": "abc", "device": "a GPU"},
     }
     (folder / "timing.json").write_text(json.dumps(timing))
     return folder
@@ -168,6 +199,195 @@ def test_a_missing_result_is_named(results, tmp_path):
         render(4, "smoke", results, tmp_path)
 
 
+def test_a_diverged_seed_is_left_out_of_the_mean_and_named(results, tmp_path):
+    diverge(results, "an", 1)
+    diverge(results, "sagan", 0)
+    diverge(results, "sagan", 1)
+    render(1, "smoke", results, tmp_path)
+    frame = pd.read_csv(tmp_path / "table1.csv").set_index("row")
+    assert frame["diverged"].to_dict() == {"acgan": 0, "sngan": 0, "sngan-star": 0, "sagan": 2, "an": 1}
+    assert frame["n"].to_dict() == {"acgan": 2, "sngan": 2, "sngan-star": 2, "sagan": 0, "an": 1}
+    assert frame.at["an", "fid"] == 14 and pd.isna(frame.at["an", "fid_sd"]) and pd.isna(frame.at["sagan", "fid"])
+    assert frame.at["an", "checkpoint_sha256"] == "an0 an1", "the sources name every run"
+    cells = pd.read_csv(tmp_path / "table1_cells.csv").query("metric == 'fid'").set_index(["row", "seed"])
+    assert cells.at[("an", 1), "status"] == "diverged" and cells.at[("an", 1), "value"] == 16
+    for kind in ("md", "tex", "html"):
+        text = (tmp_path / f"table1.{kind}").read_text()
+        assert "14.00 (diverged 1/2)" in text and "diverged 2/2" in text, kind
+        assert "SA-GAN seed 0 at step 120, SA-GAN seed 1 at step 120, AN (ours) seed 1 at step 120" in text, kind
+    markdown = (tmp_path / "table1.md").read_text()
+    assert "AN (ours) < SA-GAN unknown, every seed diverged" in markdown and "nan" not in markdown
+
+
+def test_a_diverged_seed_in_tables_2_and_3(results, tmp_path):
+    for seed in (0, 1):
+        diverge(results, "ca", seed)
+    diverge(results, "sagan", 1)
+    for table in (2, 3):
+        render(table, "smoke", results, tmp_path)
+    two = pd.read_csv(tmp_path / "table2.csv")
+    assert (two["sagan_diverged"] == 1).all() and (two["an_diverged"] == 0).all()
+    assert two["sagan"].tolist() == list(range(8)) and two["sagan_sd"].isna().all()
+    assert "3.00 (diverged 1/2)" in (tmp_path / "table2.md").read_text()
+    three = (tmp_path / "table3.md").read_text()
+    assert "diverged 2/2" in three and "without the runs that diverged: CA seed 0 at step 120" in three
+    assert "mean colour of the known pixels: not beaten by CA;" in three, "what diverged beats nothing"
+
+
+def test_every_cell_and_seed_has_its_line_of_sources(results, tmp_path):
+    for table in range(1, 6):
+        render(table, "smoke", results, tmp_path)
+    one = pd.read_csv(tmp_path / "table1_cells.csv")
+    assert len(one) == 5 * 5 * 2
+    line = one.set_index(["row", "metric", "seed"]).loc[("an", "fid", 1)]
+    assert line["table"] == 1 and line["value"] == 16 and line["published"] == 17.84
+    assert line["key"] == f"an/seed-1@{'e' * 16}" and line["status"] == "finished"
+    assert line["checkpoint"] == "checkpoints/smoke/an/seed-1/generator.pt" and line["checkpoint_sha256"] == "an1"
+    assert line["protocol"] == params.digest(PROTOCOL) and line["protocol"] in (tmp_path / "table1.md").read_text()
+    assert line["commit"] == line["training_commit"] == "abc" and line["device"] == line["training_device"] == "CPU"
+    assert line["file"] == str(results / "an/seed-1/metrics.json")
+    two = pd.read_csv(tmp_path / "table2_cells.csv")
+    assert len(two) == 3 * 8 * 2 and two["file"].str.endswith("classes.csv").all()
+    three = pd.read_csv(tmp_path / "table3_cells.csv")
+    assert three[three["row"] == "biharmonic"][["seed", "key", "checkpoint"]].isna().all(axis=None)
+    five = pd.read_csv(tmp_path / "table5_cells.csv").set_index(["row", "metric"])
+    assert five.at[("attentive_norm", 128), "value"] == 2 and (five["device"] == "a GPU").all()
+
+
+class Page(HTMLParser):
+    """What a test asks of a page: balanced tags, ids, links with their titles and texts, and what it loads."""
+
+    def __init__(self, text: str):
+        super().__init__()
+        self.open, self.ids, self.links, self.loads, self.text = [], [], [], [], ""
+        self.feed(text)
+        self.close()
+        assert not self.open, self.open
+
+    def handle_starttag(self, tag, attributes):
+        attributes = dict(attributes)
+        if tag not in ("meta", "img"):
+            self.open.append(tag)
+        self.loads += [attributes["src"]] if "src" in attributes else []
+        self.loads += [tag] if tag in ("script", "link", "iframe", "object") else []
+        self.ids += [attributes["id"]] if "id" in attributes else []
+        if tag == "a":
+            self.links.append({**attributes, "text": ""})
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag, (tag, self.getpos())
+
+    def handle_data(self, data):
+        self.text += data
+        if "a" in self.open:
+            self.links[-1]["text"] += data
+
+
+def check_page(text: str) -> Page:
+    page = Page(text)
+    assert len(set(page.ids)) == len(page.ids)
+    assert all(loaded.startswith("data:image/png;base64,") for loaded in page.loads), page.loads
+    assert "http" not in text and "url(" not in text and "@import" not in text
+    for link in page.links:
+        assert not link["href"].startswith("#") or link["href"][1:] in page.ids, link
+    return page
+
+
+def test_every_reproduced_number_in_html_names_and_links_to_its_sources(results, tmp_path):
+    diverge(results, "an", 1)
+    for table in range(1, 6):
+        render(table, "smoke", results, tmp_path)
+        page = check_page((tmp_path / f"table{table}.html").read_text())
+        cells = [link for link in page.links if link["href"].startswith("#sources-")]
+        shown = pd.read_csv(tmp_path / f"table{table}_cells.csv").groupby(["row", "metric"]).ngroups
+        assert len(cells) == shown
+        for cell in cells:
+            assert all(part in cell["title"] for part in ("result: ", "protocol: ", "commit abc"))
+        for name in ("table{}.csv", "table{}_cells.csv", "table{}.md", "table{}.tex"):
+            assert name.format(table) in [link["href"] for link in page.links]
+    one = check_page((tmp_path / "table1.html").read_text())
+    fid = next(link for link in one.links if link["text"] == "14.00 (diverged 1/2)")
+    assert fid["href"] == "#sources-an"
+    assert fid["title"].startswith("seed 0: 14\n") and "\n\nseed 1: 16\n" in fid["title"]
+    for expected in (
+        f"run: an/seed-0@{'e' * 16}",
+        "training: finished at step 300 after 41.5 s on CPU, commit abc",
+        "training: diverged at step 120 (the loss is not finite) after 41.5 s on CPU, commit abc",
+        "checkpoint: checkpoints/smoke/an/seed-1/generator.pt, sha256 an1",
+        f"protocol: {params.digest(PROTOCOL)}",
+        f"result: {results / 'an/seed-1/metrics.json'}",
+    ):
+        assert expected in fid["title"]
+        assert expected.split(": ", 1)[1] in one.text, "the sources stand on the page itself too"
+
+
+def test_index_holds_every_table_and_figure_and_loads_nothing(results, tmp_path):
+    with pytest.raises(UserError, match=r"figure9\.png is missing"):
+        render_index("smoke", results, tmp_path)
+    (tmp_path / "figure9.png").write_bytes(b"a picture")
+    render_index("smoke", results, tmp_path)
+    page = check_page((tmp_path / "index.html").read_text())
+    assert {"table1", "table2", "table3", "table4", "table5", "figures", "sources"} <= set(page.ids)
+    assert page.loads == ["data:image/png;base64,YSBwaWN0dXJl"]
+    assert "15.00 ± 1.41" in page.text and "2.00 [1.50, 3.00]" in page.text and "22.50 ± 0.71" in page.text
+    assert "prove the pipeline, not the paper" in page.text
+    files = f"{results / 'an/seed-0/metrics.json'}, {results / 'an/seed-0/classes.csv'}"
+    assert page.text.count(files) == 1, "a run stands once, with every file that was read"
+
+
+def test_html_escapes_what_it_shows(results, tmp_path):
+    edit(results / "an/seed-0/metrics.json", lambda run: run["provenance"].update(device='<b>"GPU" & co'))
+    render(1, "smoke", results, tmp_path)
+    page = check_page((tmp_path / "table1.html").read_text())
+    assert 'on <b>"GPU" & co, commit abc' in page.text
+
+
+def test_explain_names_every_seed_of_a_cell(results, tmp_path):
+    diverge(results, "an", 1)
+    text = explain("table1", "an", "fid", "smoke", results, tmp_path)
+    assert "Table 1. Class-conditional generation: an, fid, scale smoke" in text
+    assert "published   17.84" in text and "reproduced  14.00 (diverged 1/2) over 1 of 2 seeds" in text
+    assert "seed 0: 14\n" in text and "seed 1: 16, left out of the mean: training diverged" in text
+    for seed in (0, 1):
+        assert f"an/seed-{seed}@{'e' * 16}" in text and f"generator.pt, sha256 an{seed}" in text
+        assert str(results / f"an/seed-{seed}/metrics.json") in text
+    assert "commands are not known: the workflow of this folder has no record of" in text
+
+
+@pytest.mark.parametrize(
+    ("cell", "expected"),
+    [
+        (("table1", "acgan", "fid"), ["published   none in the paper", "reproduced  11.00 ± 1.41"]),
+        (("table2", "an", "3"), ["reproduced  3.50 ± 0.71 over 2 of 2 seeds", "an/seed-1/classes.csv"]),
+        (("table3", "biharmonic", "psnr"), ["reproduced  19.00\n", "value: 19\n", "controls/biharmonic.json"]),
+        (("table3", "an-inpainting", "ssim_volume"), ["published   0.8541", "reproduced  0.5000 ± 0.0000"]),
+        (("table4", "an-n32", "inception_score"), ["published   47.14", "an-n32/seed-0@"]),
+        (("table5", "attentive_norm", "128"), ["published   0.73", "reproduced  2.00 [1.50, 3.00]", "on a GPU"]),
+        (
+            ("table5", "self_attention", "256"),
+            ["published   79.42", "reproduced  -\n", "value: not run\n", "timing.json"],
+        ),
+    ],
+)
+def test_explain_knows_cells_of_every_table(results, tmp_path, cell, expected):
+    text = explain(*cell, "smoke", results, tmp_path)
+    assert all(part in text for part in expected), text
+
+
+@pytest.mark.parametrize(
+    ("cell", "message"),
+    [
+        (("tabel1", "an", "fid"), r"unknown table 'tabel1' \(did you mean 'table1'\?\): the paper has table1, table2"),
+        (("table1", "sagn", "fid"), r"unknown row 'sagn' \(did you mean 'sagan'\?\): table1 has acgan, sngan"),
+        (("table1", "an", "fdi"), r"unknown metric 'fdi' \(did you mean 'fid'\?\): table1's an has fid, intra_fid"),
+        (("table2", "an", "9"), r"unknown metric '9': table2's an has 0, 1, 2, 3, 4, 5, 6, 7\."),
+    ],
+)
+def test_explain_refuses_what_no_table_has(results, tmp_path, cell, message):
+    with pytest.raises(UserError, match=message):
+        explain(*cell, "smoke", results, tmp_path)
+
+
 def test_reporting_needs_no_torch(results, tmp_path):
     import subprocess
     import sys
@@ -177,7 +397,9 @@ def test_reporting_needs_no_torch(results, tmp_path):
     program = f"""
 import sys
 sys.modules["torch"] = None
-from an.reporting.tables import render
+from an.reporting.explain import explain
+from an.reporting.render import render
 render(1, "smoke", {str(results)!r}, {str(tmp_path)!r})
+explain("table1", "an", "fid", "smoke", {str(results)!r}, {str(tmp_path)!r})
 """
     subprocess.run([sys.executable, "-c", program], cwd=ROOT, check=True)

@@ -1,7 +1,9 @@
-"""The training loop: exact resume, clean refusals, what it imports, what the losses are."""
+"""The training engine: exact resume, clean ends, divergence, refusals, what it imports, what the losses are."""
 
 import json
 import os
+import random
+import resource
 import signal
 import subprocess
 import sys
@@ -9,32 +11,23 @@ import time
 
 import pytest
 import torch
-import yaml
 from conftest import ROOT, an
+from kill_and_resume import arguments, differing, finish, kill_at_random, start, steps_done, use_params, weights
 
+from an import params
 from an.data.crop_preparation import prepare_crops
+from an.data.loading import open_split
 from an.tracking import read_events
+from an.training import checkpoints
+from an.training.adversarial import AdversarialTraining
 from an.training.losses import hinge_discriminator, hinge_generator, orthogonality
 
 
-def arguments(digits, out, row="an", scratch=None):
-    paths = {"data": digits, "checkpoints": out, "events": out / "events.jsonl", "scratch": scratch or out / "scratch"}
-    named = {"row": row, "scale": "nano", "seed": 0, **paths}
-    return ["train", *(str(a) for name, value in named.items() for a in (f"--{name}", value))]
-
-
-def longer(project, steps: int, **recipe) -> None:
-    path = project / "params/scales/nano.yaml"
-    content = yaml.safe_load(path.read_text())
-    for each in content["recipes"].values():
-        each.update(steps=steps, **recipe)
-    content["inpainting"].update(pretraining_steps=steps // 2, adversarial_steps=steps // 2)
-    path.write_text(yaml.safe_dump(content))
-
-
-def weights(folder):
-    files = sorted(folder.glob("*.pt"))
-    return {f"{f.name} {k}": v for f in files for k, v in torch.load(f, weights_only=True).items()}
+@pytest.fixture
+def longer(tmp_path, monkeypatch):
+    """Call it to have the nano scale train for so many steps, with other settings of its recipes."""
+    monkeypatch.setattr(params, "FOLDER", params.FOLDER)
+    return lambda steps, every=2, **recipe: use_params(tmp_path / "params", steps, every, **recipe)
 
 
 @pytest.fixture(scope="module")
@@ -45,75 +38,244 @@ def photographs(tmp_path_factory):
 
 
 @pytest.mark.parametrize("row", ["an", "acgan", "an-inpainting"])
-def test_killed_and_resumed_equals_straight_bit_for_bit(project, digits, photographs, tmp_path, row):
-    longer(project, 26)
-    if row == "an-inpainting":
-        digits = photographs
-    straight, resumed = tmp_path / "straight", tmp_path / "resumed"
-    assert an(project, *arguments(digits, straight, row)).returncode == 0
-    command = [sys.executable, "-m", "an", *arguments(digits, resumed, row)]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    kills = 0
-    for _ in range(3):
-        job = subprocess.Popen(command, cwd=project, env=environment, stderr=subprocess.DEVNULL)
-        before = steps_done(resumed)
-        while job.poll() is None and steps_done(resumed) < before + 5:
-            time.sleep(0.01)
-        if job.poll() is None:
-            job.send_signal(signal.SIGKILL)
-            kills += 1
-        job.wait()
-    assert kills >= 2, "the run ended before it could be killed: make it longer"
-    assert an(project, *arguments(digits, resumed, row)).returncode == 0
-    ours, theirs = weights(resumed), weights(straight)
-    assert ours.keys() == theirs.keys() and all(torch.equal(ours[k], theirs[k]) for k in ours)
-
-    def losses(folder):
-        return [{k: v for k, v in e.items() if k != "steps_per_second"} for e in read_events(folder / "events.jsonl")]
-
-    assert losses(resumed) == losses(straight) and len(losses(straight)) == 26
+def test_killed_at_random_and_resumed_equals_straight_bit_for_bit(longer, digits, photographs, tmp_path, row):
+    longer(30)
+    data = photographs if row == "an-inpainting" else digits
+    straight, resumed, log = tmp_path / "straight", tmp_path / "resumed", tmp_path / "log"
+    assert finish(arguments(data, straight, row), log) == 0, log.read_text()[-2000:]
+    command = arguments(data, resumed, row)
+    met = kill_at_random(command, resumed, log, kills=5, chance=random.Random(0), within=0.2)
+    assert met >= 2, "the run was over before it could be killed: make it longer"
+    assert finish(command, log) == 0, log.read_text()[-2000:]
+    assert not differing(straight, resumed)
+    assert numbers(resumed) == numbers(straight) and len(numbers(straight)) == 30
 
 
-def steps_done(out):
-    events = out / "scratch/events.jsonl"
-    return len(events.read_text().splitlines()) if events.exists() else 0
+def numbers(folder) -> list[dict]:
+    """The steps of an event file without what depends on the clock and the machine."""
+    changing = ("time", "steps_per_second", "host_memory")
+    steps = [event for event in read_events(folder / "events.jsonl") if event["kind"] == "step"]
+    return [{k: v for k, v in step.items() if k not in changing} for step in steps]
 
 
-def test_a_loss_that_is_not_finite_stops_and_keeps_the_last_good_state(project, digits, tmp_path):
-    longer(project, 20, generator_lr=1e38, discriminator_lr=1e38)
-    out = tmp_path / "out"
-    done = an(project, *arguments(digits, out))
-    assert done.returncode == 1 and "a loss is not finite" in done.stderr.splitlines()[-1]
-    assert not list(out.glob("*.pt")), "no result is declared"
-    if (state := out / "scratch/state.pt").exists():
-        kept = torch.load(state, weights_only=True)
-        tensors = [t for m in ("generator", "discriminator") for t in kept["modules"][m].values()]
-        assert all(torch.isfinite(t).all() for t in tensors)
+def test_killed_while_it_writes_checkpoints(longer, digits, tmp_path):
+    """Every step writes one and each kill waits for a half-written file, so that it falls into the writing."""
+    longer(12, every=1)
+    straight, resumed, log = tmp_path / "straight", tmp_path / "resumed", tmp_path / "log"
+    assert finish(arguments(digits, straight), log) == 0
+    command, torn = arguments(digits, resumed), 0
+    for _ in range(8):
+        job = start(command, log)
+        while job.is_alive() and not list((resumed / "scratch").glob(".state-*.part")):
+            pass
+        job.kill()
+        job.join()
+        torn += bool(list((resumed / "scratch").glob(".state-*.part")))
+    assert torn >= 2, "no kill fell into the writing of a checkpoint"
+    assert finish(command, log) == 0, log.read_text()[-2000:]
+    assert not differing(straight, resumed)
+    assert {file.name for file in (resumed / "scratch").iterdir()} == {"lock"}
 
 
-def test_an_interrupted_run_does_not_go_on_under_other_parameters(project, digits, tmp_path):
-    longer(project, 200)
-    out = tmp_path / "out"
-    job = subprocess.Popen(
-        [sys.executable, "-m", "an", *arguments(digits, out)], cwd=project, stderr=subprocess.DEVNULL
+def test_a_damaged_checkpoint_falls_back_to_the_one_before(longer, digits, tmp_path):
+    longer(12)
+    straight, resumed, log = tmp_path / "straight", tmp_path / "resumed", tmp_path / "log"
+    assert finish(arguments(digits, straight), log) == 0
+    interrupted(arguments(digits, resumed), resumed, log)
+    newest, _ = checkpoints.states(resumed / "scratch")
+    content = bytearray(newest.read_bytes())
+    content[len(content) // 2] ^= 1
+    newest.write_bytes(content)
+    assert finish(arguments(digits, resumed), log) == 0
+    assert f"{newest} cannot be read (wrong checksum)" in log.read_text() and "the one before it" in log.read_text()
+    assert not differing(straight, resumed)
+
+
+def interrupted(command, out, log, steps: int = 5, signals=(signal.SIGTERM,), prepare=None) -> int:
+    """Start a run, send it signals after some steps, and return its exit code."""
+    job = start(command, log, prepare)
+    while job.is_alive() and steps_done(out) < steps:
+        time.sleep(0.005)
+    for number in signals:
+        if job.is_alive():
+            os.kill(job.pid, number)
+    job.join(60)
+    return job.exitcode
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_ends_with_a_checkpoint_of_the_last_step(longer, digits, tmp_path, number, status):
+    longer(400, every=1000)
+    out, log = tmp_path / "out", tmp_path / "log"
+    assert interrupted(arguments(digits, out), out, log, signals=[number]) == status
+    done = read_events(out / "scratch/events.jsonl")[-1]
+    assert done["kind"] == "status" and done["status"] == "interrupted" and 5 <= done["step"] < 400
+    assert checkpoints.load(checkpoints.states(out / "scratch")[0])["step"] == done["step"]
+    assert log.read_text().splitlines()[-1].endswith("the same command goes on from there.")
+    assert not list(out.glob("*.pt"))
+
+
+def test_a_second_signal_stops_at_once(longer, digits, tmp_path):
+    longer(400, every=1000)
+
+    def slow():
+        advance = AdversarialTraining.advance
+        AdversarialTraining.advance = lambda *a: (time.sleep(0.4), advance(*a))[1]
+
+    out, log = tmp_path / "out", tmp_path / "log"
+    job = start(arguments(digits, out), log, slow)
+    while job.is_alive() and steps_done(out) < 1:
+        time.sleep(0.005)
+    os.kill(job.pid, signal.SIGTERM)
+    while job.is_alive() and "a second signal stops at once" not in log.read_text():
+        time.sleep(0.005)
+    os.kill(job.pid, signal.SIGTERM)
+    job.join(60)
+    assert job.exitcode == -signal.SIGTERM
+    assert [checkpoints.load(path)["step"] for path in checkpoints.states(out / "scratch")] == [0]
+
+
+def test_the_time_limit_stops_and_the_next_start_goes_on(longer, digits, tmp_path):
+    longer(12)
+    straight, resumed, log = tmp_path / "straight", tmp_path / "resumed", tmp_path / "log"
+    assert finish(arguments(digits, straight), log) == 0
+    limited = arguments(digits, resumed, "an", "--hours", "1e-9")
+    assert [finish(limited, log) for _ in range(11)] == [124] * 11, "one step each time"
+    assert finish(limited, log) == 0
+    assert not differing(straight, resumed)
+
+
+def test_a_full_disk_is_an_error_and_the_checkpoint_before_it_loads(longer, digits, tmp_path):
+    longer(12)
+    straight, full, log = tmp_path / "straight", tmp_path / "full", tmp_path / "log"
+    assert finish(arguments(digits, straight), log) == 0
+
+    def limit():
+        """No file may grow beyond 200 KB: the first resume point has 130, the second, with Adam's moments, more."""
+        resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, 200_000))
+
+    assert finish(arguments(digits, full), log, limit) == 1
+    assert "cannot be written" in log.read_text() and "make room on the disk" in log.read_text().splitlines()[-1]
+    assert [checkpoints.load(path)["step"] for path in checkpoints.states(full / "scratch")] == [0]
+    assert not list((full / "scratch").glob(".*.part")) and not list(full.glob("*.pt"))
+    assert finish(arguments(digits, full), log) == 0
+    assert not differing(straight, full)
+
+
+@pytest.mark.parametrize("row", ["an", "an-inpainting"])
+def test_a_diverged_run_ends_with_its_last_good_weights(longer, digits, photographs, tmp_path, row, monkeypatch):
+    def explode():
+        for optimizer in (torch.optim.Adam,):
+            step = optimizer.step
+
+            def exploding(self, step=step):
+                self.calls = getattr(self, "calls", 0) + 1
+                for group in self.param_groups:
+                    group["lr"] = 1e38 if self.calls == 5 else group["lr"]
+                return step(self)
+
+            optimizer.step = exploding
+
+    longer(12)
+    out, log = tmp_path / "out", tmp_path / "log"
+    assert finish(arguments(photographs if row == "an-inpainting" else digits, out, row), log, explode) == 0
+    report = json.loads((out / "training.json").read_text())
+    assert report["status"] == "diverged" and report["step"] == 4 and "finite" in report["reason"]
+    assert read_events(out / "events.jsonl")[-1]["status"] == "diverged"
+    assert all(torch.isfinite(tensor).all() for tensor in weights(out).values())
+    assert f"{row} seed 0 diverged at step" in log.read_text()
+    if row == "an":
+        assert len(list(out.glob("generator-*.pt"))) == 3, "the pipeline goes on with every file it declared"
+
+
+def test_a_collapsed_generator_is_a_diverged_run(longer, digits, tmp_path):
+    def collapse():
+        made = AdversarialTraining.__init__
+
+        def collapsed(self, *arguments):
+            made(self, *arguments)
+            torch.nn.init.zeros_(self.generator.to_rgb.weight)
+
+        AdversarialTraining.__init__ = collapsed
+
+    longer(12, generator_lr=1e-30)
+    out, log = tmp_path / "out", tmp_path / "log"
+    assert finish(arguments(digits, out, "sngan"), log, collapse) == 0
+    report = json.loads((out / "training.json").read_text())
+    assert report["status"] == "diverged" and report["reason"] == "all generated images are alike"
+
+
+def test_a_checkpoint_of_other_settings_is_refused_by_key(longer, digits, tmp_path):
+    longer(400)
+    out, log = tmp_path / "out", tmp_path / "log"
+    interrupted(arguments(digits, out), out, log)
+    longer(400, batch=4)
+    assert finish(arguments(digits, out), log) == 1
+    assert "holds a run with other settings (recipe.batch was 8, is 4)" in log.read_text().splitlines()[-1]
+    longer(400)
+    assert finish([*arguments(digits, out), "--seed", "1"], log) == 1
+    assert "(seed was 0, is 1)" in log.read_text().splitlines()[-1]
+
+
+def test_a_finished_run_is_trained_anew_when_asked_again(longer, digits, tmp_path):
+    out, log = tmp_path / "out", tmp_path / "log"
+    longer(2)
+    assert finish(arguments(digits, out), log) == 0
+    assert {file.name for file in (out / "scratch").iterdir()} == {"lock"}
+    before = weights(out)
+    longer(4)
+    assert finish(arguments(digits, out), log) == 0
+    assert len(numbers(out)) == 4 and any(not torch.equal(before[k], v) for k, v in weights(out).items())
+
+
+def test_the_moving_average_follows_the_generator(digits):
+    scale = params.load_scale("nano").model_copy(update={"ema": 0.75})
+    device = torch.device("cpu")
+    job = AdversarialTraining(params.load_row("an"), scale, 0, open_split(digits, "train"), device)
+    expected = None
+    for step in range(3):
+        job.advance(step, False)
+        now = [tensor.clone() for tensor in job.generator.state_dict().values() if tensor.is_floating_point()]
+        expected = now if expected is None else [0.75 * e + 0.25 * n for e, n in zip(expected, now, strict=True)]
+    averaged = [tensor for tensor in job.average.module.state_dict().values() if tensor.is_floating_point()]
+    assert all(torch.allclose(a, e, atol=1e-6) for a, e in zip(averaged, expected, strict=True))
+    assert "average" in job.modules, "a resume point keeps it"
+
+
+def test_lower_precision_trains_the_same_networks(digits):
+    """bfloat16 keeps weights, losses and optimizers in float32 and comes near float32's first losses."""
+    losses = {}
+    for precision in ("float32", "bfloat16"):
+        scale = params.load_scale("nano").model_copy(update={"precision": precision})
+        job = AdversarialTraining(params.load_row("an"), scale, 0, open_split(digits, "train"), torch.device("cpu"))
+        losses[precision], _ = job.advance(0, False)
+        assert all(p.dtype == torch.float32 for p in job.generator.parameters())
+    for name, loss in losses["bfloat16"].items():
+        assert loss.dtype == torch.float32
+        assert 0 < abs(loss - losses["float32"][name]) < 0.05 * abs(losses["float32"][name]), "near, and not the same"
+
+
+def test_every_random_state_is_kept(longer, digits, tmp_path):
+    import numpy as np
+
+    longer(2)
+    job = AdversarialTraining(
+        params.load_row("an"), params.load_scale("nano"), 0, open_split(digits, "train"), torch.device("cpu")
     )
-    while not (out / "scratch/state.pt").exists():
-        time.sleep(0.01)
-    job.kill()
-    job.wait()
-    longer(project, 4)
-    done = an(project, *arguments(digits, out))
-    assert done.returncode == 1 and "was trained with other parameters" in done.stderr
 
+    def draw():
+        return [
+            torch.rand(3).tolist(),
+            np.random.rand(3).tolist(),
+            [random.random() for _ in range(3)],
+            job.draws.normal(2, 3).tolist(),
+        ]
 
-def test_a_finished_run_is_trained_anew_when_asked_again(project, digits, tmp_path):
-    out = tmp_path / "out"
-    assert an(project, *arguments(digits, out)).returncode == 0
-    assert {file.name for file in (out / "scratch").iterdir()} <= {"lock"}
-    before = (out / "discriminator.pt").read_bytes()
-    longer(project, 4)
-    assert an(project, *arguments(digits, out)).returncode == 0
-    assert len(read_events(out / "events.jsonl")) == 4 and (out / "discriminator.pt").read_bytes() != before
+    checkpoints.save_state(tmp_path, 7, job, 11)
+    first = draw()
+    assert draw() != first
+    assert checkpoints.load_state(tmp_path, job) == (7, 11)
+    assert draw() == first
 
 
 def test_an_unknown_row_or_scale_is_one_sentence(project, digits, tmp_path):
@@ -196,9 +358,16 @@ def test_learning_rate_falls_linearly_to_zero():
     assert learning_rate_factor(9, 10, None) == 1.0
 
 
-def test_events_are_json_lines(project, digits, tmp_path):
+def test_events_tell_what_ran_each_step_and_how_it_ended(longer, digits, tmp_path):
+    longer(2)
     out = tmp_path / "out"
-    an(project, *arguments(digits, out))
-    lines = [json.loads(line) for line in (out / "events.jsonl").read_text().splitlines()]
-    assert [line["step"] for line in lines] == [1, 2]
-    assert all(isinstance(line["generator"], float) for line in lines)
+    assert finish(arguments(digits, out), tmp_path / "log") == 0
+    header, *steps, last = [json.loads(line) for line in (out / "events.jsonl").read_text().splitlines()]
+    assert header["kind"] == "run" and header["settings"]["recipe"]["steps"] == 2 and header["row"] == "an"
+    assert header["key"].startswith("an/seed-0@") and header["parent"].startswith("an@")
+    assert [step["step"] for step in steps] == [1, 2] and last["status"] == "finished"
+    measured = {"generator", "discriminator", "generator_lr", "discriminator_lr", "diversity", "host_memory"}
+    measured |= {"generator_gradient_norm", "discriminator_gradient_norm", "steps_per_second"}
+    assert all(measured <= step.keys() and all(isinstance(step[k], (int, float)) for k in measured) for step in steps)
+    report = json.loads((out / "training.json").read_text())
+    assert report["key"] == header["key"] and report["status"] == "finished" and report["step"] == 2

@@ -1,5 +1,7 @@
 """The workflow end to end at nano scale from an empty folder, and what a change reruns."""
 
+import json
+import shutil
 import subprocess
 import sys
 from itertools import pairwise
@@ -8,9 +10,11 @@ import pandas as pd
 import pytest
 import yaml
 from conftest import ROOT, copy_project, snakemake
+from conftest import an as run_verb
 
 from an import params
 from an.__main__ import an
+from an.files import sha256
 
 NANO = ("--config", "scale=nano")
 
@@ -46,8 +50,8 @@ def planned(project) -> dict[str, int]:
 
 def test_end_to_end(finished):
     for table in (1, 2, 3, 4, 5):
-        for kind in ("md", "csv", "tex"):
-            assert (finished / f"reports/nano/table{table}.{kind}").stat().st_size > 100
+        for kind in (".md", ".csv", ".tex", ".html", "_cells.csv"):
+            assert (finished / f"reports/nano/table{table}{kind}").stat().st_size > 100
     one = pd.read_csv(finished / "reports/nano/table1.csv")
     assert list(one["row"]) == ["acgan", "sngan", "sngan-star", "sagan", "an"]
     assert one[["fid", "intra_fid", "inception_score", "iterations", "fid_untrained"]].notna().all(axis=None)
@@ -58,7 +62,25 @@ def test_end_to_end(finished):
     assert list(three["row"]) == ["ca", "an-inpainting", "ca-wide", "mean-colour", "biharmonic"]
     assert three[["psnr", "ssim_volume", "mae_signed"]].notna().all(axis=None)
     assert (finished / "reports/nano/figure9.png").stat().st_size > 1000
+    assert "Figure 9" in (finished / "reports/nano/index.html").read_text()
     assert planned(finished) == {}, "a second run has nothing to do"
+
+
+def test_explain_names_the_checkpoint_and_the_commands_that_made_a_cell(finished):
+    done = run_verb(finished, "explain", "table1", "an", "fid", "--scale", "nano")
+    assert done.returncode == 0, done.stderr
+    assert sha256(finished / "checkpoints/nano/an/seed-0/generator-002.pt") in done.stdout
+    result = json.loads((finished / "results/nano/an/seed-0/metrics.json").read_text())
+    assert f"seed 0: {result['metrics']['fid']:.6g}" in done.stdout and result["training"]["key"] in done.stdout
+    commands = [line.strip() for line in done.stdout.split("Made by, in this order:\n")[1].splitlines()]
+    places = [
+        next(place for place, line in enumerate(commands) if line.startswith(f"python -m an {verb} "))
+        for verb in ("prepare", "train", "generate", "evaluate-row", "table")
+    ]
+    assert places == sorted(places) and len(commands) == 7, "the classifier and the reference come in too"
+    assert "--row an --scale nano --seed 0" in commands[places[1]] and "&>" not in done.stdout
+    refused = run_verb(finished, "explain", "table1", "sagn", "fid", "--scale", "nano")
+    assert refused.returncode == 1 and "unknown row 'sagn' (did you mean 'sagan'?)" in refused.stderr
 
 
 def test_no_rule_writes_what_git_tracks(finished):
@@ -79,7 +101,8 @@ def change(project, file, edit):
     return lambda: path.write_text(before)
 
 
-TABLES_OF_AN_N8 = {"train_gan": 1, "generate_samples": 1, "evaluate_samples": 1, "render_quality_table": 1, "all": 1}
+RENDERED = {"render_quality_table": 1, "render_index": 1, "all": 1}
+TABLES_OF_AN_N8 = {"train_gan": 1, "generate_samples": 1, "evaluate_samples": 1, **RENDERED}
 
 
 def test_a_row_change_reruns_only_its_own_jobs(finished):
@@ -108,7 +131,7 @@ def test_a_changed_row_is_trained_anew_and_its_table_follows(finished):
 def test_a_label_change_only_renders(finished):
     undo = change(finished, "rows.yaml", lambda c: c["an-n8"].update(tables={4: "another label"}))
     try:
-        assert planned(finished) == {"render_quality_table": 1, "all": 1}
+        assert planned(finished) == RENDERED
     finally:
         undo()
 
@@ -120,6 +143,15 @@ def test_another_sample_count_does_not_train_again(finished):
         assert "train_gan" not in jobs and jobs["generate_samples"] == jobs["evaluate_samples"] == 12
     finally:
         undo()
+
+
+def test_averaged_weights_stand_beside_raw_ones(finished, tmp_path):
+    project = shutil.copytree(finished, tmp_path / "project", symlinks=True)
+    change(project, "scales/nano.yaml", lambda c: c.update(ema=0.5))
+    done = snakemake(project, "results/nano/an/seed-0/metrics.json", *NANO)
+    assert done.returncode == 0, done.stderr[-3000:]
+    metrics = json.loads((project / "results/nano/an/seed-0/metrics.json").read_text())["metrics"]
+    assert metrics["fid_averaged"] > 0 and metrics["fid_averaged"] != metrics["fid"]
 
 
 def test_a_code_change_reruns_the_rules_that_use_it(finished):

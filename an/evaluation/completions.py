@@ -1,5 +1,6 @@
 """Metrics of completed test images (table 3)."""
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +18,8 @@ def evaluate_completions(
     seed: int | None,  # None for a control
     data: str | Path,
     folder: str | Path,  # of the completed images, <number>.png
-    checkpoint: str | Path | None,  # of the row, for its checksum
+    checkpoint: str | Path | None,  # of the row, for its checksum; None for a control
+    training_file: str | Path | None,  # JSON: what the row's training run says of itself; None for a control
     metrics_file: str | Path,
 ) -> None:
     """Compare completed test images with the truth.
@@ -41,10 +43,19 @@ def evaluate_completions(
         "composited": "uint8, known pixels of the input",
         "averaged": "metrics of each image, then their mean",
     }
-    source = {"commit": provenance.commit(), "device": "CPU"}
-    source["checkpoint_sha256"] = sha256(checkpoint) if checkpoint else None
-    metrics = mean_restoration_metrics(completed, test.images, mask)
     write_json(
         metrics_file,
-        {"row": name, "seed": seed, "metrics": metrics, "protocol": protocol, "provenance": source},
+        {
+            "row": name,
+            "seed": seed,
+            "metrics": mean_restoration_metrics(completed, test.images, mask),
+            "protocol": protocol,
+            "training": json.loads(Path(training_file).read_text()) if training_file else None,
+            "provenance": {
+                "commit": provenance.commit(),
+                "checkpoint": str(checkpoint) if checkpoint else None,
+                "checkpoint_sha256": sha256(checkpoint) if checkpoint else None,
+                "device": "CPU",
+            },
+        },
     )

@@ -1,5 +1,6 @@
 """All metrics of one trained row and seed, from one feature pass over its images."""
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -28,12 +29,15 @@ def evaluate_row(
     classifier: str | Path,
     reference: str | Path,  # features of the training split
     checkpoint_folder: str | Path,  # of the row, for the last generator's checksum
+    training_file: str | Path,  # JSON: what the training run says of itself
     samples_file: str | Path,
     snapshots_file: str | Path,
-    metrics_file: str | Path,  # receives JSON: metrics, curve, protocol, provenance
+    averaged_file: str | Path | None,  # images by averaged weights, where the scale has them
+    metrics_file: str | Path,  # receives JSON: metrics, curve, protocol, training, provenance
     classes_file: str | Path,  # receives CSV: intra-FID of every class
     device: torch.device,
 ) -> None:
+    """Compute them; of a run that diverged, the last good generator's, and the curve up to that step."""
     row, scale = params.load_row(row_name, "generation"), params.load_scale(scale_name)
     train = open_split(data, "train")
     extractor = scale_extractor(scale, train.num_classes, classifier, device)
@@ -47,9 +51,12 @@ def evaluate_row(
     labels = np.arange(len(samples)) % train.num_classes
     by_class = intra_protocols(features, labels, real_features, train.labels, device)
 
+    training = json.loads(Path(training_file).read_text())
     curve = []
     snapshots = np.load(snapshots_file, mmap_mode="r")
     for step, images in zip(scale.snapshot_steps(row), snapshots, strict=True):
+        if step > training["step"]:  # it diverged; this and later snapshots repeat the last good generator
+            break
         snapshot_features, _ = extract(extractor, images, batch, f"{what}, step {step}")
         curve.append({"step": step, "fid": frechet_distance(snapshot_features, real, device)})
     best = min(point["fid"] for point in curve)
@@ -70,8 +77,17 @@ def evaluate_row(
         **feature_metrics(features, real_features, device),
         **intra_means(by_class),
     }
+    if averaged_file:
+        averaged_features, averaged_logits = extract(extractor, np.load(averaged_file, mmap_mode="r"), batch, what)
+        averaged = intra_protocols(averaged_features, labels, real_features, train.labels, device)
+        metrics |= {
+            "fid_averaged": frechet_distance(averaged_features, real, device),
+            "intra_fid_averaged": float(averaged["intra_fid"].mean()),
+            "inception_score_averaged": inception_score(averaged_logits, scale.evaluation.splits),
+        }
     with written_whole(classes_file) as temporary:
         by_class.to_csv(temporary, index=False)
+    checkpoint = Path(checkpoint_folder) / snapshot_name(scale.snapshots)
     protocol = {
         **extraction,
         "generated": len(samples),
@@ -80,7 +96,7 @@ def evaluate_row(
         "reference_sha256": train.sha256,
         "inception_score_splits": scale.evaluation.splits,
         "intra_fid": f"mean over {len(by_class)} classes, {len(samples) // len(by_class)} generated each",
-        "weights": "raw",
+        "weights": "raw; averaged where a metric says so" if averaged_file else "raw",
         **feature_protocol(features, real_features),
     }
     write_json(
@@ -93,10 +109,12 @@ def evaluate_row(
             "curve": curve,
             "fid_by_count": counts,
             "protocol": protocol,
+            "training": training,
             "provenance": {
                 "commit": provenance.commit(),
                 "settings": params.digest(params.training_settings(row, scale)),
-                "checkpoint_sha256": sha256(Path(checkpoint_folder) / snapshot_name(scale.snapshots)),
+                "checkpoint": str(checkpoint),
+                "checkpoint_sha256": sha256(checkpoint),
                 "device": describe(device),
                 "torch": torch.__version__,
             },

@@ -5,8 +5,9 @@ from pathlib import Path
 import pandas as pd
 
 from .. import params
-from .results import read_json, read_runs, summarise
-from .text import number, protocol_of_inpainting, spread, with_sources
+from .cells import Cells, Table, exact_columns, make_cells, row_columns, source_columns
+from .results import read_result, read_runs, row_labels
+from .text import number, protocol_of_inpainting, seeds_note
 
 # The published table names no conventions. Its authors answered that they used MATLAB's psnr and ssim on each image and
 # averaged; MATLAB's ssim takes an RGB array for a volume. Its MAE cannot be of composited images in [0, 1]: with its
@@ -25,51 +26,51 @@ OTHERS = {  # further conventions, shown too
 }
 
 
-def inpainting(table: int, scale_name: str, results: Path):
+def inpainting(table: int, scale_name: str, results: Path) -> Table:
     """Table 3: one line a row or control."""
-    runs, rows = read_runs(table, scale_name, results), params.load_rows()
-    controls = [read_json(results / "controls" / f"{name}.json") for name in CONTROLS]
+    runs = read_runs(table, scale_name, results)
+    controls = [read_result(results / "controls" / f"{name}.json") for name in CONTROLS]
+    labels = row_labels(table) | CONTROLS
     metrics = [*CONVENTIONS.values(), *OTHERS]
-    summary = pd.concat([summarise(runs, metrics), summarise(controls, metrics)])
-    published = params.load_published().table3
-    labels = [CONTROLS.get(name) or rows[name].tables[table] for name in summary.index]
+    published = {
+        name: {CONVENTIONS[metric]: value for metric, value in values.items()}
+        for name, values in params.load_published().table3.items()
+    }
+    digits = {CONVENTIONS[metric]: DIGITS[metric] for metric in CONVENTIONS}
+    digits |= {metric: places for metric, (_, places) in OTHERS.items()}
+    cells = make_cells(runs + controls, metrics, published, digits)
+    columns = {metric: [cells[row, metric] for row in labels] for metric in metrics}
 
-    shown = {"Method": labels}
-    exact = {"row": summary.index, "label": labels, "n": summary["n"].values}
+    shown, exact = {"Method": list(labels.values())}, row_columns(labels, columns["psnr"])
     for metric, convention in CONVENTIONS.items():
-        paper = [published.get(name, {}).get(metric) for name in summary.index]
+        paper = [cell.published for cell in columns[convention]]
         shown[f"{TITLES[metric]} paper"] = [number(value, DIGITS[metric]) for value in paper]
-        shown[TITLES[metric]] = _column(summary, convention, DIGITS[metric])
+        shown[TITLES[metric]] = columns[convention]
         exact[f"{metric}_published"] = paper
-    for metric, (title, digits) in OTHERS.items():
-        shown[title] = _column(summary, metric, digits)
-    shown["n"] = summary["n"].values
+    shown |= {title: columns[metric] for metric, (title, _) in OTHERS.items()}
+    shown["n"] = exact["n"]
     for metric in metrics:
-        exact[metric], exact[f"{metric}_sd"] = summary[metric].values, summary[f"{metric}_sd"].values
-    exact |= with_sources([*runs, *controls], summary.index)
+        exact |= exact_columns(metric, columns[metric])
+    exact |= source_columns(columns["psnr"])
     notes = [
         protocol_of_inpainting(runs[0]["protocol"]),
-        f"Mean ± standard deviation over n = {len(params.load_scale(scale_name).seeds)} seeds; controls have none.",
+        f"{seeds_note(runs, labels)} Controls have no seeds.",
         "PSNR, SSIM and MAE beside the paper's columns are of whole composited images, in the conventions the paper "
         "most likely used: MATLAB's SSIM of an RGB volume (the authors named MATLAB), and MAE in [-1, 1] (in [0, 1] "
         "the published MAE contradicts the published PSNR). The other columns name theirs.",
-        _against_controls(summary, dict(zip(summary.index, labels, strict=True))),
+        _against_controls(cells, labels),
     ]
-    return pd.DataFrame(shown), pd.DataFrame(exact), notes
+    return Table(pd.DataFrame(shown), pd.DataFrame(exact), notes, cells)
 
 
-def _column(summary: pd.DataFrame, metric: str, digits: int) -> list[str]:
-    values = zip(summary[metric], summary[f"{metric}_sd"], strict=True)
-    return [spread(mean, sd, digits) for mean, sd in values]
-
-
-def _against_controls(summary: pd.DataFrame, labels: dict[str, str]) -> str:
+def _against_controls(cells: Cells, labels: dict[str, str]) -> str:
     """Which rows beat which trivial completion, by PSNR of the whole image."""
     sentences = []
     for control, name in CONTROLS.items():
-        models = [row for row in summary.index if row not in CONTROLS]
-        beaten = [labels[row] for row in models if summary.at[row, "psnr"] <= summary.at[control, "psnr"]]
+        models = [row for row in labels if row not in CONTROLS]
+        # Of a row whose every seed diverged the mean is not a number: it beats nothing.
+        short = [labels[row] for row in models if not cells[row, "psnr"].mean > cells[control, "psnr"].mean]
         what = name.removesuffix(" (control)").lower()
-        verdict = f"not beaten by {', '.join(beaten)}" if beaten else "beaten by every model"
+        verdict = f"not beaten by {', '.join(short)}" if short else "beaten by every model"
         sentences.append(f"{what}: {verdict}")
     return f"By PSNR, {'; '.join(sentences)}."

@@ -1,9 +1,7 @@
-"""Reading result files into data frames."""
+"""Reading result files."""
 
 import json
 from pathlib import Path
-
-import pandas as pd
 
 from .. import params
 from ..errors import UserError
@@ -16,6 +14,11 @@ def read_json(path: Path) -> dict:
         raise UserError(f"{path} is missing: run snakemake to make it.") from None
 
 
+def read_result(path: Path) -> dict:
+    """A result file's content, and its own path under "file"."""
+    return {**read_json(path), "file": str(path)}
+
+
 def read_runs(table: int, scale_name: str, results: Path) -> list[dict]:
     """The metrics files of every row that stands in a table, all seeds, in the order of params/rows.yaml.
 
@@ -23,7 +26,7 @@ def read_runs(table: int, scale_name: str, results: Path) -> list[dict]:
     """
     scale = params.load_scale(scale_name)
     names = [name for name, row in params.load_rows().items() if table in row.tables]
-    runs = [read_json(results / name / f"seed-{seed}" / "metrics.json") for name in names for seed in scale.seeds]
+    runs = [read_result(results / name / f"seed-{seed}" / "metrics.json") for name in names for seed in scale.seeds]
     for run in runs[1:]:
         differing = sorted(k for k in runs[0]["protocol"] if run["protocol"].get(k) != runs[0]["protocol"][k])
         if differing:
@@ -34,11 +37,6 @@ def read_runs(table: int, scale_name: str, results: Path) -> list[dict]:
     return runs
 
 
-def summarise(runs: list[dict], metrics: list[str]) -> pd.DataFrame:
-    """One line a row: columns ``<metric>`` (mean over seeds), ``<metric>_sd`` (sample standard deviation) and ``n``."""
-    frame = pd.DataFrame([{"row": run["row"], **run["metrics"]} for run in runs])
-    groups = frame.groupby("row", sort=False)
-    out = pd.DataFrame({"n": groups.size()})
-    for metric in metrics:
-        out[metric], out[f"{metric}_sd"] = groups[metric].mean(), groups[metric].std(ddof=1)
-    return out
+def row_labels(table: int) -> dict[str, str]:
+    """What each row is called in a table, by name, in the order of params/rows.yaml."""
+    return {name: row.tables[table] for name, row in params.load_rows().items() if table in row.tables}

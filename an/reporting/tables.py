@@ -1,17 +1,17 @@
-"""The paper's tables, published beside reproduced, as Markdown, CSV and LaTeX."""
+"""The paper's tables, published beside reproduced; 3 and 5 stand in files of their own."""
 
 import math
 from itertools import pairwise
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
 from .. import params
-from ..files import written_whole
+from .cells import Cell, Measurement, Table, exact_columns, make_cells, row_columns, source_columns
 from .inpainting_table import inpainting
-from .results import read_json, read_runs, summarise
-from .text import latex, number, protocol_of_generation, spread, with_sources
+from .results import read_json, read_runs, row_labels
+from .text import number, protocol_of_generation, seeds_note
+from .timing_table import timing
 
 TITLES = {
     1: "Table 1. Class-conditional generation",
@@ -27,7 +27,13 @@ METRICS = {
     "iterations": "iterations",
     "fid_untrained": "FID untrained",
 }
-DECIMALS = {"iterations": 0}
+AVERAGED = {  # beside them, where the scale averages weights
+    "fid_averaged": "FID, averaged weights ↓",
+    "intra_fid_averaged": "intra-FID, averaged weights ↓",
+    "inception_score_averaged": "IS, averaged weights ↑",
+}
+HEADINGS = METRICS | AVERAGED
+DIGITS = {"iterations": 0}
 # In the CSV beside the paper's metrics, where every run has them.
 DETAILS = [
     *("fid_infinity", "inception_score_1_split", "kid", "precision", "recall", "density", "coverage"),
@@ -35,48 +41,38 @@ DETAILS = [
 ]
 
 
-def render(table: int, scale_name: str, results: str | Path, reports: str | Path) -> None:
-    """Write ``table<N>.{md,csv,tex}``. Raises UserError when a result is missing or protocols differ."""
-    results, reports = Path(results), Path(reports)
-    shown, exact, notes = {1: quality, 2: classes, 3: inpainting, 4: quality, 5: timing}[table](
-        table, scale_name, results
-    )
-    scale = params.load_scale(scale_name)
-    notes = ([scale.caution] if scale.caution else []) + notes
-    markdown = [f"# {TITLES[table]}", f"Scale `{scale_name}`: {scale.description}.", shown.to_markdown(index=False)]
-    _write(reports / f"table{table}.md", "\n\n".join(markdown + notes) + "\n")
-    _write(reports / f"table{table}.csv", exact.to_csv(index=False))
-    body = shown.map(latex).rename(columns=latex).to_latex(index=False, column_format="l" + "r" * (shown.shape[1] - 1))
-    comments = "".join(f"% {line}\n" for line in [TITLES[table], *notes])
-    _write(reports / f"table{table}.tex", comments + body)
+def build(table: int, scale_name: str, results: Path) -> Table:
+    """One of the paper's tables. Raises UserError when a result is missing or protocols differ."""
+    return {1: quality, 2: classes, 3: inpainting, 4: quality, 5: timing}[table](table, scale_name, results)
 
 
-def quality(table: int, scale_name: str, results: Path):
+def quality(table: int, scale_name: str, results: Path) -> Table:
     """Tables 1 and 4: one line a row, each metric published and reproduced."""
     metrics = list(METRICS) if table == 1 else ["inception_score", "fid", "fid_untrained"]
-    runs = read_runs(table, scale_name, results)
+    runs, labels = read_runs(table, scale_name, results), row_labels(table)
+    metrics += [metric for metric in AVERAGED if all(metric in run["metrics"] for run in runs)]
     details = [m for m in DETAILS if all(m in run["metrics"] for run in runs)]
-    summary, rows = summarise(runs, metrics + details), params.load_rows()
-    published = pd.DataFrame.from_dict(getattr(params.load_published(), f"table{table}"), orient="index", dtype=float)
-    published = published.reindex(summary.index).reindex(columns=metrics)
-    labels = [rows[name].tables[table] for name in summary.index]
+    published = getattr(params.load_published(), f"table{table}")
+    cells = make_cells(runs, metrics + details, published, DIGITS)
+    columns = {metric: [cells[row, metric] for row in labels] for metric in metrics + details}
 
-    shown, exact = {"Model": labels}, {"row": summary.index, "label": labels, "n": summary["n"].values}
+    shown, exact = {"Model": list(labels.values())}, row_columns(labels, columns["fid"])
     for metric in metrics:
-        values, sds = summary[metric].values, summary[f"{metric}_sd"].values
-        digits = DECIMALS.get(metric, 2)
-        if published[metric].notna().any():
-            shown[f"{METRICS[metric]} paper"] = [number(v, digits) for v in published[metric]]
-            exact[f"{metric}_published"] = published[metric].values
-            exact[f"{metric}_difference"] = values - published[metric].values
-        shown[METRICS[metric]] = [spread(m, s, digits) for m, s in zip(values, sds, strict=True)]
-        exact[metric], exact[f"{metric}_sd"] = values, sds
+        paper = [cell.published for cell in columns[metric]]
+        if any(value is not None for value in paper):
+            shown[f"{HEADINGS[metric]} paper"] = [number(value, DIGITS.get(metric, 2)) for value in paper]
+            exact[f"{metric}_published"] = paper
+            exact[f"{metric}_difference"] = [
+                None if cell.published is None else cell.mean - cell.published for cell in columns[metric]
+            ]
+        shown[HEADINGS[metric]] = columns[metric]
+        exact |= exact_columns(metric, columns[metric])
     for metric in details:
-        exact[metric], exact[f"{metric}_sd"] = summary[metric].values, summary[f"{metric}_sd"].values
-    shown["n"] = summary["n"].values
-    exact |= with_sources(runs, summary.index)
-    notes = [protocol_of_generation(runs[0]["protocol"]), _seeds(summary)]
-    notes += [_ordering(m, summary, published, labels) for m in ("fid", "inception_score")]
+        exact |= exact_columns(metric, columns[metric])
+    shown["n"] = exact["n"]
+    exact |= source_columns(columns["fid"])
+    notes = [protocol_of_generation(runs[0]["protocol"]), seeds_note(runs, labels)]
+    notes += [_ordering(metric, columns[metric], labels) for metric in ("fid", "inception_score")]
     if table == 1:
         floor = read_json(results / "reference.json")["heldout_as_generated"]
         notes.append(
@@ -84,12 +80,12 @@ def quality(table: int, scale_name: str, results: Path):
             f"{floor['intra_fid']:.2f}, IS {floor['inception_score']:.2f}. Iterations: the first snapshot whose FID is "
             "within 2 % of the best. FID untrained: of each row's own generator before its first step."
         )
-    return pd.DataFrame(shown), pd.DataFrame(exact), notes
+    return Table(pd.DataFrame(shown), pd.DataFrame(exact), notes, cells)
 
 
-def classes(table: int, scale_name: str, results: Path):
-    """Table 2: one line a class, each system published and reproduced."""
-    scale, rows, published = params.load_scale(scale_name), params.load_rows(), params.load_published()
+def classes(table: int, scale_name: str, results: Path) -> Table:
+    """Table 2: one line a class, each system published and reproduced. A cell's metric is the class's number."""
+    scale, labels, published = params.load_scale(scale_name), row_labels(table), params.load_published()
     runs = read_runs(table, scale_name, results)
     same_data = scale.dataset == "imagenet"
     chosen = scale.evaluation.table2_classes
@@ -97,77 +93,59 @@ def classes(table: int, scale_name: str, results: Path):
     shown = {
         "Class": [f"{n} ({c})" if same_data else f"{scale.dataset} {n}" for n, c in zip(names, chosen, strict=True)]
     }
-    exact = {"class": chosen, "n": [len(scale.seeds)] * len(chosen)}
-    for name in dict.fromkeys(run["row"] for run in runs):
-        files = [results / name / f"seed-{seed}" / "classes.csv" for seed in scale.seeds]
-        values = np.stack([pd.read_csv(f).set_index("class").loc[chosen, "intra_fid"] for f in files])
-        sds = values.std(0, ddof=1) if len(values) > 1 else np.full(len(chosen), math.nan)
-        label = rows[name].tables[2]
+    exact, cells = {"class": chosen, "n": [len(scale.seeds)] * len(chosen)}, {}
+    for name, label in labels.items():
+        column = _class_cells(name, chosen, [run for run in runs if run["row"] == name], published, same_data)
         if same_data:
-            shown[f"{label} paper"] = [number(v, 2) for v in published.table2[name]]
-            exact[f"{name}_published"] = published.table2[name]
-        shown[label] = [spread(m, s, 2) for m, s in zip(values.mean(0), sds, strict=True)]
-        exact[name], exact[f"{name}_sd"] = values.mean(0), sds
-    notes = [
-        protocol_of_generation(runs[0]["protocol"]),
-        f"Mean ± standard deviation over n = {len(scale.seeds)} seeds.",
-    ]
+            paper = [cell.published for cell in column]
+            shown[f"{label} paper"] = [number(value, 2) for value in paper]
+            exact[f"{name}_published"] = paper
+        shown[label] = column
+        exact |= exact_columns(name, column) | {f"{name}_diverged": [cell.diverged for cell in column]}
+        cells |= {(name, cell.metric): cell for cell in column}
+    notes = [protocol_of_generation(runs[0]["protocol"]), seeds_note(runs, labels)]
     if not same_data:
-        means = ", ".join(f"{rows[k].tables[2]} {np.mean(v):.2f}" for k, v in published.table2.items())
+        means = ", ".join(f"{labels[k]} {sum(v) / len(v):.2f}" for k, v in published.table2.items())
         notes.append(
             f"The paper's eight classes are ImageNet's and have no counterpart in {scale.dataset}; their published "
             f"means are {means}; class by class they stand in params/published.yaml."
         )
-    return pd.DataFrame(shown), pd.DataFrame(exact), notes
+    return Table(pd.DataFrame(shown), pd.DataFrame(exact), notes, cells)
 
 
-def timing(table: int, scale_name: str, results: Path):
-    """Table 5: one line a module, a column a size."""
-    measured, published = read_json(results / "timing.json"), params.load_published()
-    labels = {
-        "attentive_norm": "AN",
-        "self_attention": "Self-attention (pooled, as SA-GAN's code)",
-        "self_attention_unpooled": "Self-attention (unpooled, control)",
-    }
-    shown, exact = [], []
-    for name, entries in measured["modules"].items():
-        paper = dict(zip(published.table5_sizes, published.table5.get(name, []), strict=False))
-        line = {"Module": labels[name]}
-        for entry in entries:
-            size, median = entry["size"], entry["median_ms"]
-            line[f"{size}×{size} paper"] = number(paper.get(size), 2) if name in published.table5 else ""
-            quartiles = (
-                "" if median is None else f" [{entry['first_quartile_ms']:.2f}, {entry['third_quartile_ms']:.2f}]"
-            )
-            line[f"{size}×{size}"] = number(median, 2) + quartiles
-            exact.append({"module": name, **entry, "published_ms": paper.get(size)})
-        shown.append(line)
-    p, device = measured["protocol"], measured["provenance"]["device"]
-    notes = [
-        f"Median [quartiles] of {p['clock']} per forward pass on {device}; {p['channels']} channels, "
-        f"n = {p['regions']}, {p['dtype']}; '-': predicted to need more than {p['limit_bytes'] / 1e9:.1f} GB, not run. "
-        "The paper's numbers are from another machine; its '-' stands for out of memory."
+def _class_cells(
+    name: str, chosen: list[int], runs: list[dict], published: params.Published, same_data: bool
+) -> list[Cell]:
+    """One system's cells of the chosen classes, from the CSV beside each run's metrics."""
+    paper = dict(zip(published.table2_classes, published.table2[name], strict=True)) if same_data else {}
+    files = [str(Path(run["file"]).with_name("classes.csv")) for run in runs]
+    values = [pd.read_csv(file).set_index("class")["intra_fid"] for file in files]
+    return [
+        Cell(
+            name,
+            str(number),
+            paper.get(number),
+            2,
+            [
+                Measurement(float(column[number]), {**run, "file": file})
+                for run, file, column in zip(runs, files, values, strict=True)
+            ],
+        )
+        for number in chosen
     ]
-    return pd.DataFrame(shown), pd.DataFrame(exact), notes
 
 
-def _seeds(summary: pd.DataFrame) -> str:
-    return f"Mean ± standard deviation over n = {summary['n'].iloc[0]} seeds."
-
-
-def _ordering(metric: str, summary: pd.DataFrame, published: pd.DataFrame, labels: list[str]) -> str:
+def _ordering(metric: str, column: list[Cell], labels: dict[str, str]) -> str:
     """Whether neighbours in the paper's ranking keep their order, or lie within the seeds' spread."""
-    names = dict(zip(summary.index, labels, strict=True))
-    ranked = published[metric].dropna().sort_values().index
-    verdicts = []
-    for low, high in pairwise(ranked):
-        gap = summary.at[high, metric] - summary.at[low, metric]
-        noise = math.hypot(summary.at[low, f"{metric}_sd"], summary.at[high, f"{metric}_sd"])
-        verdict = "within the seeds' spread" if abs(gap) <= noise else "holds" if gap > 0 else "reversed"
-        verdicts.append(f"{names[low]} < {names[high]} {verdict}")
+    ranked = sorted((cell for cell in column if cell.published is not None), key=lambda cell: cell.published)
+    verdicts = [f"{labels[low.row]} < {labels[high.row]} {_verdict(low, high)}" for low, high in pairwise(ranked)]
     return f"The paper's ordering by {METRICS[metric][:-2]}: {'; '.join(verdicts)}."
 
 
-def _write(path: Path, text: str) -> None:
-    with written_whole(path) as temporary:
-        temporary.write_text(text)
+def _verdict(low: Cell, high: Cell) -> str:
+    if not (low.n and high.n):
+        return "unknown, every seed diverged"
+    gap, noise = high.mean - low.mean, math.hypot(low.sd, high.sd)
+    if abs(gap) <= noise:
+        return "within the seeds' spread"
+    return ("holds" if gap > 0 else "reversed") + (" (one seed, no spread)" if math.isnan(noise) else "")

@@ -1,36 +1,39 @@
-"""How numbers, protocols and sources are written in every table."""
+"""How numbers, protocols and seeds are written in every table."""
 
 import math
+
+from .. import params
 
 
 def number(value: float | None, digits: int) -> str:
     return "-" if value is None or math.isnan(value) else f"{value:.{digits}f}"
 
 
-def spread(mean: float, sd: float, digits: int) -> str:
-    return number(mean, digits) + ("" if math.isnan(sd) else f" ± {sd:.{digits}f}")
-
-
-def with_sources(runs: list[dict], names) -> dict:
-    """Columns that say where each line's numbers come from, one value per seed."""
-    keys = ("commit", "checkpoint_sha256", "device")
-    by_row = {name: [run["provenance"] for run in runs if run["row"] == name] for name in names}
-    return {key: [" ".join(dict.fromkeys(p[key] or "" for p in by_row[name])) for name in names] for key in keys}
+def seeds_note(runs: list[dict], labels: dict[str, str]) -> str:
+    """Over what the means are taken, and which runs diverged."""
+    seeds = len({run["seed"] for run in runs})
+    lost = [
+        f"{labels[run['row']]} seed {run['seed']} at step {run['training']['step']}"
+        for run in runs
+        if run["training"]["status"] == "diverged"
+    ]
+    note = f"Mean ± standard deviation over n = {seeds} seeds"
+    return f"{note}, without the runs that diverged: {', '.join(lost)}." if lost else f"{note}."
 
 
 def protocol_of_generation(p: dict) -> str:
     return (
-        f"Protocol: extractor {p['extractor']} ({p['extractor_sha256'][:12]}), {p['generated']} generated images "
-        f"({p['generated_per_snapshot']} for each FID along training) against {p['reference']}, IS over "
-        f"{p['inception_score_splits']} splits, intra-FID {p['intra_fid']}, resize {p['resize']}, "
-        f"{p['weights']} weights, {p['dtype']}."
+        f"Protocol {params.digest(p)}: extractor {p['extractor']} ({p['extractor_sha256'][:12]}), "
+        f"{p['generated']} generated images ({p['generated_per_snapshot']} for each FID along training) against "
+        f"{p['reference']}, IS over {p['inception_score_splits']} splits, intra-FID {p['intra_fid']}, "
+        f"resize {p['resize']}, {p['weights']} weights, {p['dtype']}."
     )
 
 
 def protocol_of_inpainting(p: dict) -> str:
     return (
-        f"Protocol: {p['images']} test images ({p['test_sha256']['heldout_images.npy'][:12]}), hole {p['hole']}; "
-        f"composited {p['composited']}; {p['averaged']}."
+        f"Protocol {params.digest(p)}: {p['images']} test images ({p['test_sha256']['heldout_images.npy'][:12]}), "
+        f"hole {p['hole']}; composited {p['composited']}; {p['averaged']}."
     )
 
 

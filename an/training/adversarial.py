@@ -4,13 +4,17 @@ from pathlib import Path
 
 import torch
 import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.nn.utils import get_total_norm
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from .. import params
 from ..data.loading import Prepared, Shuffled, open_split, to_device
 from ..models import build_discriminator, build_generator
-from ..names import snapshot_name
+from ..names import AVERAGED, snapshot_name
 from . import checkpoints, loop
 from .losses import hinge_discriminator, hinge_generator, orthogonality
+from .replicas import ALONE, Draws, Replicas, joined, seed_layers
 from .schedule import learning_rate_factor, set_learning_rate
 
 
@@ -21,96 +25,136 @@ def train(
     data: str | Path,  # folder of prepared arrays
     checkpoint_folder: str | Path,  # receives generator-<k>.pt for every snapshot, and discriminator.pt
     events_file: str | Path,  # receives losses and rates as JSON lines
+    report: str | Path,  # receives how the run ended, as JSON
     scratch: str | Path,  # resume state; a rerun goes on from here
+    hours: float | None,  # after which the run stops with a resume point
     device: torch.device,
 ) -> None:
     """Train one row with one seed, from its last resume point if there is one.
 
     Raises:
-        UserError: bad names or data, a folder in use by another trainer, resume state of other parameters, or a
-            loss that is not finite (the last good resume point stays).
+        Stopped: after a signal or at the time limit.
+        UserError: bad names or data, a folder in use by another trainer, or a resume point of other settings.
     """
     row, scale = params.load_row(row_name, "generation"), params.load_scale(scale_name)
     prepared = open_split(data, "train")
     scratch, checkpoint_folder = Path(scratch), Path(checkpoint_folder)
-    with loop.held(scratch):
-        job = AdversarialTraining(row, scale, seed, prepared, device)
-        what, steps = f"{row_name} seed {seed}", job.recipe.steps
-        snapshots = scale.snapshot_steps(row)
-        loop.run(job, what, steps, snapshots, scale.checkpoint_every, scale.log_every, scratch)
+    about = {"row": row_name, "task": row.task, "scale": scale_name, "seed": seed}
+    with joined(device) as replicas, loop.held(scratch, replicas):
+        job = AdversarialTraining(row, scale, seed, prepared, device, replicas)
+        snapshots, every = scale.snapshot_steps(row), (scale.checkpoint_every, scale.log_every)
+        outcome = loop.run(job, about, job.recipe.steps, snapshots, *every, hours, scratch)
+        if replicas.rank > 0:
+            return
         for number in range(len(snapshots)):
             loop.publish(scratch / snapshot_name(number), checkpoint_folder / snapshot_name(number))
+        if job.average:
+            checkpoints.save(checkpoint_folder / AVERAGED, job.average.module.state_dict())
         checkpoints.save(checkpoint_folder / "discriminator.pt", job.discriminator.state_dict())
-        loop.publish(scratch / "events.jsonl", Path(events_file))
-        loop.clear(scratch)
+        loop.conclude(outcome, job, about, Path(events_file), Path(report), scratch)
 
 
 class AdversarialTraining:
     """The networks, optimizers and data of a run, and the arithmetic of its step (a ``loop.Job``)."""
 
-    def __init__(self, row: params.Row, scale: params.Scale, seed: int, data: Prepared, device: torch.device):
-        self.row, self.data, self.device = row, data, device
+    def __init__(
+        self,
+        row: params.Row,
+        scale: params.Scale,
+        seed: int,
+        data: Prepared,
+        device: torch.device,
+        replicas: Replicas = ALONE,
+    ):
+        self.row, self.data, self.device, self.replicas = row, data, device, replicas
         self.recipe, self.latent = scale.recipes[row.recipe], scale.generator.latent
         origin = {"seed": seed, "data": data.sha256, "code": loop.training_code()}
-        self.settings = params.digest({**params.training_settings(row, scale), **origin})
-        self.batches = Shuffled(len(data.labels), self.recipe.batch, seed)
+        self.settings = {**params.training_settings(row, scale), **origin}
+        self.batches, self.rows = Shuffled(len(data.labels), self.recipe.batch, seed), replicas.rows(self.recipe.batch)
         torch.manual_seed(seed)
         placed = {"device": device, "memory_format": torch.channels_last}
         self.generator = build_generator(row, scale, data.num_classes).to(**placed)
         self.discriminator = build_discriminator(row, scale, data.num_classes).to(**placed)
         self.generator_optimizer = self._adam(self.generator, self.recipe.generator_lr)
         self.discriminator_optimizer = self._adam(self.discriminator, self.recipe.discriminator_lr)
-        names = ("generator", "discriminator", "generator_optimizer", "discriminator_optimizer")
+        self.draws = Draws(seed, replicas, device)
+        seed_layers(seed, replicas)
+        names = ("generator", "discriminator", "generator_optimizer", "discriminator_optimizer", "draws")
         self.modules = {name: getattr(self, name) for name in names}
+        self.average = None
+        if scale.ema:
+            self.average = AveragedModel(self.generator, multi_avg_fn=get_ema_multi_avg_fn(scale.ema), use_buffers=True)
+            self.modules["average"] = self.average
+        self.autocast = {"device_type": device.type, "dtype": torch.bfloat16, "enabled": scale.precision == "bfloat16"}
+        if scale.compile:
+            self.generator.compile()
+            self.discriminator.compile()
+        self.generating, self.discriminating = replicas.wrap(self.generator), replicas.wrap(self.discriminator)
 
-    def _adam(self, network: torch.nn.Module, lr: float) -> torch.optim.Adam:
+    def _adam(self, network: nn.Module, lr: float) -> torch.optim.Adam:
         return torch.optim.Adam(network.parameters(), lr, betas=self.recipe.betas, fused=True)
 
-    def advance(self, step: int) -> dict[str, torch.Tensor]:
+    def advance(self, step: int, measured: bool) -> tuple[dict[str, Tensor], dict[str, Tensor | float]]:
         """The recipe's discriminator updates, then one of the generator."""
         factor = learning_rate_factor(step, self.recipe.steps, self.recipe.decay_from)
         updates = self.recipe.discriminator_steps
         for number in range(step * updates, (step + 1) * updates):
-            discriminator_loss = self.discriminator_step(number, factor)
-        return {"generator": self.generator_step(factor), "discriminator": discriminator_loss}
+            last = measured and number == (step + 1) * updates - 1
+            discriminator_loss, measures = self.discriminator_step(number, factor, last)
+        generator_loss, more = self.generator_step(factor, measured)
+        if self.average:
+            self.average.update_parameters(self.generator)
+        return {"generator": generator_loss, "discriminator": discriminator_loss}, measures | more
 
-    def fakes(self) -> tuple[torch.Tensor, torch.Tensor]:
-        """A batch of generated images and the labels, uniform, they were asked for."""
-        z = torch.randn(self.recipe.batch, self.latent, device=self.device)
-        labels = torch.randint(self.data.num_classes, (self.recipe.batch,), device=self.device)
-        return self.generator(z, labels), labels
+    def _drawn(self) -> tuple[Tensor, Tensor]:
+        """Latents, and the labels, uniform, that images are asked for; this replica's rows."""
+        batch = self.recipe.batch
+        return self.draws.normal(batch, self.latent), self.draws.integers(self.data.num_classes, batch)
 
-    def discriminator_step(self, number: int, factor: float) -> torch.Tensor:
+    def discriminator_step(self, number: int, factor: float, measured: bool) -> tuple[Tensor, dict]:
         """One update of the discriminator, on data batch ``number`` and as many fakes, in one pass."""
-        index = self.batches.indices(number)
+        index = self.batches.indices(number)[self.rows]
         real = to_device(self.data.images[index], self.device)
         real_labels = torch.from_numpy(self.data.labels[index]).to(self.device)
-        with torch.no_grad():
-            fake, fake_labels = self.fakes()
+        z, fake_labels = self._drawn()
         self.discriminator.requires_grad_(True)
-        # One pass: one power iteration, and half the launches. Batch statistics (an-bn) mix reals and fakes.
-        realness, logits = self.discriminator(torch.cat([real, fake]), torch.cat([real_labels, fake_labels]))
-        loss = hinge_discriminator(*realness.split(self.recipe.batch))
+        with torch.autocast(**self.autocast):
+            with torch.no_grad():
+                fake = self.generator(z, fake_labels)
+            # One pass: one power iteration, half the launches. Batch statistics (an-bn) mix reals and fakes.
+            realness, logits = self.discriminating(torch.cat([real, fake]), torch.cat([real_labels, fake_labels]))
+        loss = hinge_discriminator(*realness.float().split(len(real)))
         if logits is not None:  # AC-GAN's classifier learns from reals only; Odena's also from fakes
-            loss = loss + self.row.classifier_weight * F.cross_entropy(logits[: self.recipe.batch], real_labels)
+            loss = loss + self.row.classifier_weight * F.cross_entropy(logits[: len(real)].float(), real_labels)
         lr = factor * self.recipe.discriminator_lr
-        return self._update(self.discriminator, self.discriminator_optimizer, loss, lr)
+        return self._update("discriminator", self.discriminator_optimizer, loss, lr, measured)
 
-    def generator_step(self, factor: float) -> torch.Tensor:
+    def generator_step(self, factor: float, measured: bool) -> tuple[Tensor, dict]:
         """One update of the generator."""
         self.discriminator.requires_grad_(False)
-        fake, labels = self.fakes()
-        realness, logits = self.discriminator(fake, labels)
-        loss = hinge_generator(realness)
+        with torch.autocast(**self.autocast):
+            z, labels = self._drawn()
+            fake = self.generating(z, labels)
+            realness, logits = self.discriminator(fake, labels)
+        loss = hinge_generator(realness.float())
         if logits is not None:
-            loss = loss + self.row.classifier_weight * F.cross_entropy(logits, labels)
-        return self._update(self.generator, self.generator_optimizer, loss, factor * self.recipe.generator_lr)
+            loss = loss + self.row.classifier_weight * F.cross_entropy(logits.float(), labels)
+        lr = factor * self.recipe.generator_lr
+        loss, measures = self._update("generator", self.generator_optimizer, loss, lr, measured)
+        if measured and len(fake) > 1:
+            measures["diversity"] = 127.5 * fake.detach().float().std(dim=0).mean()
+        return loss, measures
 
-    def _update(self, network, optimizer, loss: torch.Tensor, lr: float) -> torch.Tensor:
-        """Add the orthogonality term, step the optimizer, and return the loss without that term, detached."""
+    def _update(self, name: str, optimizer, loss: Tensor, lr: float, measured: bool) -> tuple[Tensor, dict]:
+        """Add the orthogonality term and step the optimizer; return the loss without that term, and measures."""
+        network = self.modules[name]
         weight = getattr(self.row.attention, "orthogonality", 0.0)
         (loss + orthogonality(network, weight)).backward()
+        measures = {}
+        if measured:
+            norm = get_total_norm([p.grad for p in network.parameters() if p.grad is not None])
+            measures = {f"{name}_lr": lr, f"{name}_gradient_norm": norm}
         set_learning_rate(optimizer, lr)
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
-        return loss.detach()
+        return loss.detach(), measures

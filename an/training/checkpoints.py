@@ -1,22 +1,43 @@
-"""Checkpoints: written whole or not at all, loaded without running code from the file."""
+"""Checkpoints: written whole or not at all, checked when read, loaded without running code from the file.
 
+A resume point holds all that the rest of a run depends on: networks with their spectral-norm vectors, optimizers, the
+random states of torch, CUDA, numpy and python (of every replica), the step, the settings it was made under, and how
+long the event file was. The step is also the position in the data: batches are functions of their number.
+"""
+
+import random
+import sys
+import zipfile
 from pathlib import Path
 
+import numpy as np
 import torch
 
 from ..errors import UserError
 from ..files import written_whole
+from .replicas import Replicas
+
+KEPT = 2  # resume points: the newest, and one to fall back on
 
 
 def save(path: str | Path, content: dict) -> None:
-    """Write tensors, numbers and strings, nested in dicts and lists."""
-    with written_whole(path) as temporary:
-        torch.save(content, temporary)
+    """Write tensors, numbers and strings, nested in dicts and lists. Raises UserError when they cannot be written."""
+    try:
+        with written_whole(path) as temporary:
+            torch.save(content, temporary)
+    except (OSError, RuntimeError) as error:  # torch's writer raises RuntimeError on a full disk
+        reason = str(error).splitlines()[0]
+        raise UserError(
+            f"{path} cannot be written ({reason}): make room on the disk and run the same command again."
+        ) from None
 
 
 def load(path: str | Path, device: torch.device | str = "cpu") -> dict:
     """Read what ``save`` wrote. Raises UserError when the file is missing, damaged or holds anything but data."""
     try:
+        with zipfile.ZipFile(path) as archive:
+            if archive.testzip():  # torch does not compare the checksums that it writes
+                raise ValueError("wrong checksum")
         return torch.load(path, map_location=device, weights_only=True)
     except FileNotFoundError:
         raise UserError(f"checkpoint {path} is missing: train the row first.") from None
@@ -25,32 +46,92 @@ def load(path: str | Path, device: torch.device | str = "cpu") -> dict:
         raise UserError(f"checkpoint {path} cannot be read ({reason}): delete it and train again.") from None
 
 
-def save_state(path: Path, step: int, modules: dict, settings_digest: str, events_offset: int) -> None:
-    """A resume point: every module's and optimizer's state, the random state and where the event file ended."""
+def states(scratch: Path) -> list[Path]:
+    """The resume points in a scratch folder, newest first."""
+    return sorted(scratch.glob("state-*.pt"), reverse=True)
+
+
+def save_state(scratch: Path, step: int, job, events_offset: int) -> None:
+    """Write the resume point of a step; keep the newest two. Every replica calls it, the first one writes."""
+    random_states = job.replicas.gather(_random_state(job.device))
+    if job.replicas.rank > 0:
+        return
     content = {
         "step": step,
-        "settings": settings_digest,
+        "settings": job.settings,
         "events_offset": events_offset,
-        "random": torch.get_rng_state(),
-        "cuda_random": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
-        "modules": {name: module.state_dict() for name, module in modules.items()},
+        "random": random_states,
+        "modules": {name: module.state_dict() for name, module in job.modules.items()},
     }
-    save(path, content)
+    save(scratch / f"state-{step:08d}.pt", content)
+    for old in states(scratch)[KEPT:]:
+        old.unlink()
 
 
-def load_state(path: Path, modules: dict, settings_digest: str, device: torch.device) -> tuple[int, int]:
-    """Restore what ``save_state`` kept; return its step and event offset. (0, 0) when there is nothing to resume."""
-    if not path.exists():
+def load_state(scratch: Path, job) -> tuple[int, int]:
+    """Restore the newest resume point that is whole; return its step and event offset, (0, 0) without any.
+
+    Raises UserError when it was made under other settings, or when none that is there can be read.
+    """
+    content = _newest_whole(scratch, job.device)
+    if content is None:
         return 0, 0
-    content = load(path, device)
-    if content["settings"] != settings_digest:
+    if changes := differences(content["settings"], job.settings):
         raise UserError(
-            f"{path} was trained with other parameters, data or code ({content['settings']}, now {settings_digest}): "
-            f"delete {path.parent} to train anew."
+            f"{scratch} holds a run with other settings ({'; '.join(changes)}): delete the folder to train anew, or "
+            "undo the change."
         )
-    for name, module in modules.items():
+    for name, module in job.modules.items():
         module.load_state_dict(content["modules"][name])
-    torch.set_rng_state(content["random"].cpu())
-    if content["cuda_random"]:
-        torch.cuda.set_rng_state_all([state.cpu() for state in content["cuda_random"]])
+    _restore_random_state(content["random"], job.replicas, job.device)
     return content["step"], content["events_offset"]
+
+
+def _newest_whole(scratch: Path, device: torch.device) -> dict | None:
+    there = states(scratch)
+    for path in there:
+        try:
+            return load(path, device)
+        except UserError as error:
+            if path == there[-1]:
+                raise
+            print(f"{str(error).split(':')[0]}; going on from the one before it.", file=sys.stderr)
+    return None
+
+
+def differences(before: dict, now: dict, prefix: str = "") -> list[str]:
+    """The keys at which two nested dicts differ, each with both values."""
+    found = []
+    for key in sorted(before.keys() | now.keys()):
+        old, new = before.get(key), now.get(key)
+        if isinstance(old, dict) and isinstance(new, dict):
+            found += differences(old, new, f"{prefix}{key}.")
+        elif old != new:
+            found.append(f"{prefix}{key} was {old}, is {new}")
+    return found
+
+
+def _random_state(device: torch.device) -> dict:
+    kind, keys, position, has_gauss, gauss = np.random.get_state()
+    return {
+        "torch": torch.get_rng_state(),
+        "cuda": torch.cuda.get_rng_state(device) if device.type == "cuda" else None,
+        "numpy": (kind, keys.tolist(), position, has_gauss, gauss),
+        "python": random.getstate(),
+    }
+
+
+def _restore_random_state(kept: list[dict], replicas: Replicas, device: torch.device) -> None:
+    if len(kept) != replicas.count:
+        if replicas.rank == 0:
+            print(
+                f"{replicas.count} replica(s) go on with a run of {len(kept)}: the same run, but not bit for bit.",
+                file=sys.stderr,
+            )
+        return
+    state = kept[replicas.rank]
+    torch.set_rng_state(state["torch"].cpu())
+    if device.type == "cuda" and state["cuda"] is not None:
+        torch.cuda.set_rng_state(state["cuda"].cpu(), device)
+    np.random.set_state(state["numpy"])
+    random.setstate(state["python"])

@@ -4,6 +4,8 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from torch import Tensor
+from torch.nn.utils import get_total_norm
 
 from .. import params
 from ..data.crops import TrainingPhotographs, open_training_photographs
@@ -15,6 +17,7 @@ from ..names import snapshot_name
 from . import checkpoints, loop
 from .inpainting_losses import adversarial, critic_loss, discounted_reconstruction, reconstruction
 from .losses import orthogonality
+from .replicas import ALONE, Draws, Replicas, joined, seed_layers
 from .schedule import learning_rate_factor, set_learning_rate
 
 
@@ -25,26 +28,32 @@ def train_inpainting(
     data: str | Path,  # folder of prepared photographs
     checkpoint_folder: str | Path,  # receives generator.pt and critics.pt
     events_file: str | Path,  # receives losses and rates as JSON lines
+    report: str | Path,  # receives how the run ended, as JSON
     scratch: str | Path,  # resume state; a rerun goes on from here
+    hours: float | None,  # after which the run stops with a resume point
     device: torch.device,
 ) -> None:
     """Train one inpainting row with one seed, from its last resume point if there is one.
 
     Raises:
-        UserError: as ``adversarial.train``.
+        Stopped, UserError: as ``adversarial.train``.
     """
     row, scale = params.load_row(row_name, "inpainting"), params.load_scale(scale_name)
     photographs, settings = open_training_photographs(data), scale.inpainting
     scratch, checkpoint_folder = Path(scratch), Path(checkpoint_folder)
-    steps = settings.pretraining_steps + settings.adversarial_steps
-    with loop.held(scratch):
-        job = InpaintingTraining(row, scale, seed, photographs, device)
-        every = (settings.checkpoint_every, settings.log_every)
-        loop.run(job, f"{row_name} seed {seed}", steps, [steps], *every, scratch)
+    about = {"row": row_name, "task": row.task, "scale": scale_name, "seed": seed}
+    steps, every = (
+        settings.pretraining_steps + settings.adversarial_steps,
+        (settings.checkpoint_every, settings.log_every),
+    )
+    with joined(device) as replicas, loop.held(scratch, replicas):
+        job = InpaintingTraining(row, scale, seed, photographs, device, replicas)
+        outcome = loop.run(job, about, steps, [steps], *every, hours, scratch)
+        if replicas.rank > 0:
+            return
         loop.publish(scratch / snapshot_name(0), checkpoint_folder / "generator.pt")
         checkpoints.save(checkpoint_folder / "critics.pt", job.critics.state_dict())
-        loop.publish(scratch / "events.jsonl", Path(events_file))
-        loop.clear(scratch)
+        loop.conclude(outcome, job, about, Path(events_file), Path(report), scratch)
 
 
 class InpaintingTraining:
@@ -57,11 +66,13 @@ class InpaintingTraining:
         seed: int,
         photographs: TrainingPhotographs,
         device: torch.device,
+        replicas: Replicas = ALONE,
     ):
-        self.row, self.seed, self.photographs, self.device = row, seed, photographs, device
-        self.scale = scale.inpainting
+        self.row, self.seed, self.photographs = row, seed, photographs
+        self.device, self.replicas, self.scale = device, replicas, scale.inpainting
         origin = {"seed": seed, "data": photographs.sha256, "code": loop.training_code()}
-        self.settings = params.digest({**params.inpainting_settings(row, scale), **origin})
+        self.settings = {**params.inpainting_settings(row, scale), **origin}
+        self.rows = replicas.rows(self.scale.batch)
         torch.manual_seed(seed)
         resolution = self.scale.resolution
         critics = InpaintingDiscriminator(self.scale.critic_width, resolution, resolution // 2)
@@ -69,38 +80,41 @@ class InpaintingTraining:
         self.critics = critics.to(device, memory_format=torch.channels_last)
         self.generator_optimizer = self._adam(self.generator)
         self.critics_optimizer = self._adam(self.critics)
-        names = ("generator", "critics", "generator_optimizer", "critics_optimizer")
+        self.draws = Draws(seed, replicas, device)
+        seed_layers(seed, replicas)
+        names = ("generator", "critics", "generator_optimizer", "critics_optimizer", "draws")
         self.modules = {name: getattr(self, name) for name in names}
+        self.generating, self.criticising = replicas.wrap(self.generator), replicas.wrap(self.critics)
 
     def _adam(self, network: torch.nn.Module) -> torch.optim.Adam:
         return torch.optim.Adam(network.parameters(), self.scale.lr, betas=self.scale.betas, fused=True)
 
-    def batch(self, number: int) -> tuple[torch.Tensor, torch.Tensor, tuple[int, int, int, int]]:
+    def batch(self, number: int) -> tuple[Tensor, Tensor, tuple[int, int, int, int]]:
         """Images ``[N, 3, R, R]``, their one mask ``[1, 1, R, R]`` and the box around its hole, by number alone."""
-        images = to_device(
-            self.photographs.random_crops(number, self.scale.batch, self.seed, self.scale.augment), self.device
-        )
+        crops = self.photographs.random_crops(number, self.scale.batch, self.seed, self.scale.augment)
+        images = to_device(crops[self.rows], self.device)
         mask = training_mask(self.scale.resolution, number, self.seed)
         on_device = torch.from_numpy(mask.astype(np.float32)).to(self.device)
         return images, on_device, hole_box(mask)
 
-    def advance(self, step: int) -> dict[str, torch.Tensor]:
+    def advance(self, step: int, measured: bool) -> tuple[dict[str, Tensor], dict[str, Tensor | float]]:
         """In the second phase the critics' updates first; then one update of the generator."""
         number, losses = step * (self.scale.critic_updates + 1), {}
         steps = self.scale.pretraining_steps + self.scale.adversarial_steps
-        factor = learning_rate_factor(step, steps, self.scale.decay_from)
+        lr = learning_rate_factor(step, steps, self.scale.decay_from) * self.scale.lr
+        measures = {"lr": lr} if measured else {}
         for optimizer in (self.generator_optimizer, self.critics_optimizer):
-            set_learning_rate(optimizer, factor * self.scale.lr)
+            set_learning_rate(optimizer, lr)
         with_critics = step >= self.scale.pretraining_steps
         if with_critics:
             for k in range(1, self.scale.critic_updates + 1):
-                losses["critics"] = self.critics_step(number + k)
-        return losses | self.generator_step(number, with_critics)
+                losses["critics"] = self.critics_step(number + k, measures)
+        return losses | self.generator_step(number, with_critics, measures), measures
 
-    def generator_step(self, number: int, with_critics: bool) -> dict[str, torch.Tensor]:
+    def generator_step(self, number: int, with_critics: bool, measures: dict) -> dict[str, Tensor]:
         """One update of the generator by equation 9, lambda_adv being 0 in the first phase."""
         images, mask, box = self.batch(number)
-        coarse, fine = self.generator(images * (1 - mask), mask)
+        coarse, fine = self.generating(images * (1 - mask), mask)
         if self.row.losses == "paper":
             losses = {"reconstruction": reconstruction(images, coarse, fine)}
         else:
@@ -112,21 +126,25 @@ class InpaintingTraining:
             loss = loss + self.scale.adversarial_weight * losses["adversarial"]
         weight = self.row.attention.orthogonality if self.row.attention else 0.0
         (loss + orthogonality(self.generator, weight)).backward()
-        self._step(self.generator_optimizer)
+        self._step("generator", self.generator_optimizer, measures)
         return {name: value.detach() for name, value in losses.items()}
 
-    def critics_step(self, number: int) -> torch.Tensor:
+    def critics_step(self, number: int, measures: dict) -> Tensor:
         """One update of both critics by equation 10."""
         images, mask, box = self.batch(number)
         with torch.no_grad():
             completed = complete(images, mask, self.generator(images * (1 - mask), mask)[1])
         self.critics.requires_grad_(True)
-        loss = critic_loss(self.critics, images, completed, box, mask)
+        t = (self.draws.uniform(self.scale.batch), self.draws.uniform(self.scale.batch))
+        loss = critic_loss(self.criticising, images, completed, box, mask, t)
         loss.backward()
-        self._step(self.critics_optimizer)
+        self._step("critics", self.critics_optimizer, measures)
         return loss.detach()
 
-    @staticmethod
-    def _step(optimizer: torch.optim.Optimizer) -> None:
+    def _step(self, name: str, optimizer: torch.optim.Optimizer, measures: dict) -> None:
+        """Step the optimizer; where measures are taken, note the norm of its network's gradients."""
+        if measures:
+            gradients = [p.grad for p in self.modules[name].parameters() if p.grad is not None]
+            measures[f"{name}_gradient_norm"] = get_total_norm(gradients)
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)

@@ -60,30 +60,42 @@ def adversarial(critic: InpaintingDiscriminator, completed: Tensor, box: Box) ->
 
 
 def critic_loss(
-    critic: InpaintingDiscriminator, truth: Tensor, completed: Tensor, box: Box, mask: Tensor | None
+    critic: InpaintingDiscriminator,
+    truth: Tensor,
+    completed: Tensor,
+    box: Box,
+    mask: Tensor | None,
+    t: tuple[Tensor, Tensor] | None = None,
 ) -> Tensor:
     """WGAN-GP loss of both critics, ``E[D(completed)] - E[D(truth)] + 10 * gradient_penalty`` (equation 10).
 
-    ``completed`` must not lead back to the generator (detach it); see ``gradient_penalty`` for ``mask``.
+    ``completed`` must not lead back to the generator (detach it); see ``gradient_penalty`` for ``mask`` and ``t``.
     """
     both = torch.cat([truth, completed])
     whole, patch = critic(both, crop(both, box))
     real, fake = (whole + patch).split(len(truth))
-    return fake.mean() - real.mean() + GP_WEIGHT * gradient_penalty(critic, truth, completed, box, mask)
+    return fake.mean() - real.mean() + GP_WEIGHT * gradient_penalty(critic, truth, completed, box, mask, t)
 
 
 def gradient_penalty(
-    critic: InpaintingDiscriminator, truth: Tensor, completed: Tensor, box: Box, mask: Tensor | None
+    critic: InpaintingDiscriminator,
+    truth: Tensor,
+    completed: Tensor,
+    box: Box,
+    mask: Tensor | None,
+    t: tuple[Tensor, Tensor] | None = None,
 ) -> Tensor:
     """``E[(|dD/dC| - 1)^2]`` at random points C between truths and completions, summed over both critics.
 
     With a mask ``[1, 1, H, W]``, only the gradient inside the hole counts, as in DeepFill and the choice for training:
     a truth and its completion differ nowhere else, so the line between them, along which a critic must have
     slope 1, stays in the hole; a norm over all pixels also penalises how the critic reads the context, which no
-    completion can change. With None the norm runs over the whole image, as equation 10 is printed.
+    completion can change. With None the norm runs over the whole image, as equation 10 is printed. ``t``, ``[N]`` for
+    images and for patches, says where on the lines the points lie; without it they are drawn.
     """
-    images = _between(truth, completed)
-    patches = _between(crop(truth, box), crop(completed, box))
+    t = t or (torch.rand(len(truth), device=truth.device), torch.rand(len(truth), device=truth.device))
+    images = _between(truth, completed, t[0])
+    patches = _between(crop(truth, box), crop(completed, box), t[1])
     whole, patch = critic(images, patches)
     # Each score depends on its own image or patch alone, so one backward pass gives every gradient of both critics.
     gradients = torch.autograd.grad(whole.sum() + patch.sum(), (images, patches), create_graph=True)
@@ -92,7 +104,6 @@ def gradient_penalty(
     return sum((torch.linalg.vector_norm(g.flatten(1), dim=1) - 1).square().mean() for g in gradients)
 
 
-def _between(truth: Tensor, completed: Tensor) -> Tensor:
-    """A uniformly random point on the line between each truth and its completion, as a new leaf."""
-    t = torch.rand(len(truth), 1, 1, 1, device=truth.device, dtype=truth.dtype)
-    return torch.lerp(truth, completed, t).detach().requires_grad_()
+def _between(truth: Tensor, completed: Tensor, t: Tensor) -> Tensor:
+    """Points on the lines between truths (``t`` 0) and completions (1), as a new leaf."""
+    return torch.lerp(truth, completed, t.to(truth).view(-1, 1, 1, 1)).detach().requires_grad_()

@@ -1,44 +1,61 @@
-"""What every training job shares: its scratch folder, resume, snapshots, events, progress, the finiteness check."""
+"""What every training job shares: its scratch folder, resume, clean ends, snapshots, events, divergence."""
 
 import os
 import shutil
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from signal import SIGTERM
 from typing import Protocol
 
 import torch
 from filelock import FileLock, Timeout
+from torch import Tensor, nn
+from torch.nn.utils import get_total_norm
 
-from ..errors import UserError
-from ..files import written_whole
+from .. import params, provenance
+from ..devices import describe, peak_memory
+from ..errors import Stopped, UserError
+from ..files import write_json, written_whole
 from ..names import snapshot_name
 from ..progress import progress
-from ..provenance import code_digest
 from ..tracking import Events
 from . import checkpoints
+from .replicas import Replicas
+from .stopping import Stop
+
+ALIKE = 0.05  # grey levels: generated images that differ less than this have collapsed to one
 
 
 class Job(Protocol):
     """What is trained: its state and the arithmetic of a step."""
 
     device: torch.device
-    settings: str  # digest of everything that determines the result
-    modules: dict  # networks and optimizers by name; "generator" is the network that snapshots keep
+    replicas: Replicas
+    settings: dict  # everything that determines the result
+    modules: dict  # by name, what a resume point keeps; "generator" is the network that snapshots keep
 
-    def advance(self, step: int) -> dict[str, torch.Tensor]:
-        """Do step number ``step`` (from 0) and return its losses, detached scalars."""
+    def advance(self, step: int, measured: bool) -> tuple[dict[str, Tensor], dict[str, Tensor | float]]:
+        """Do step number ``step`` (from 0); return its losses and, where ``measured``, what else is worth a line.
+
+        ``diversity`` among the latter is the standard deviation over a generated batch, in grey levels, averaged over
+        pixels.
+        """
 
 
 def training_code() -> str:
     """Digest of the code that a resume point was made by, so that no run goes on under other code."""
-    return code_digest("layers", "models", "training", "data/loading.py", "data/crops.py", "data/masks.py")
+    return provenance.code_digest("layers", "models", "training", "data/loading.py", "data/crops.py", "data/masks.py")
 
 
 @contextmanager
-def held(scratch: Path) -> Iterator[None]:
-    """Hold a scratch folder. Raises UserError, saying who holds it, when another trainer does."""
+def held(scratch: Path, replicas: Replicas) -> Iterator[None]:
+    """Hold a scratch folder (the first replica does). Raises UserError, saying who holds it, when another does."""
+    if replicas.rank > 0:
+        yield
+        return
     scratch.mkdir(parents=True, exist_ok=True)
     lock, holder = FileLock(scratch / "lock"), scratch / "holder"
     try:
@@ -48,53 +65,98 @@ def held(scratch: Path) -> Iterator[None]:
         raise UserError(f"{scratch} is in use by {who}: wait for it or stop it.") from None
     with lock:
         holder.write_text(f"process {os.getpid()} on {os.uname().nodename}")
+        for torn in scratch.glob(".*.part"):  # of a writer that was killed
+            torn.unlink()
         yield
 
 
 def run(
     job: Job,
-    what: str,  # for progress and errors
+    about: dict,  # row, task, scale, seed: for the event file, progress and errors
     steps: int,
     snapshot_steps: list[int],  # after how many steps the generator is kept, in order
     checkpoint_every: int,
     log_every: int,
-    scratch: Path,  # receives state.pt, generator-<k>.pt and events.jsonl
-) -> None:
-    """Train to the last step, from the resume point in ``scratch`` if there is one.
+    hours: float | None,  # after which it stops, to be started again; None: no limit
+    scratch: Path,  # receives state-<step>.pt, generator-<k>.pt and events.jsonl
+) -> dict:
+    """Train to the last step, from the newest resume point in ``scratch``; return how it ended.
 
-    Raises UserError when the resume point is of other parameters, or when a loss is not finite; the last good resume
-    point then stays.
+    A run diverges when a loss or weight is not finite, or when all generated images are alike (``ALIKE``). It then
+    ends with the weights of its last good resume point, which also stand for the snapshots it did not reach.
+
+    Raises:
+        Stopped: after a signal or at the time limit, with a resume point of the last step done.
+        UserError: when a resume point has other settings, or the disk is full; the last good resume point then stays.
     """
-    state = scratch / "state.pt"
-    first, offset = checkpoints.load_state(state, job.modules, job.settings, job.device)
-    events = Events(scratch / "events.jsonl", offset)
+    what, first_replica = f"{about['row']} seed {about['seed']}", job.replicas.rank == 0
     snapshots = {step: scratch / snapshot_name(number) for number, step in enumerate(snapshot_steps)}
-    if first == 0 and 0 in snapshots:
-        checkpoints.save(snapshots[0], job.modules["generator"].state_dict())
-    finite = torch.ones((), dtype=torch.bool, device=job.device)
     started = time.perf_counter()
-    bar = progress(range(first, steps), what, initial=first, total=steps)
-    for index in bar:
-        losses = job.advance(index)
+    with Stop(hours) as stop:
+        first, offset = checkpoints.load_state(scratch, job)
+        record = _open_events(scratch / "events.jsonl", offset, job, about) if first_replica else None
+        if first == 0:
+            _keep(scratch, 0, job, snapshots, record)
+        bar = progress(range(first, steps), what, initial=first, total=steps, shown=first_replica)
+        reached, reason = _go(job, bar, first, steps, snapshots, checkpoint_every, log_every, stop, record, scratch)
+    if reason is None and reached < steps:
+        _end(record, "interrupted", reached, None)
+        status = stop.status() or 128 + SIGTERM  # which another replica may have had
+        raise Stopped(f"stopped {what} after step {reached}; the same command goes on from there.", status)
+    status, last = ("finished", steps) if reason is None else ("diverged", _go_back(scratch, reached, job, snapshots))
+    if reason is not None and first_replica:
+        print(
+            f"{what} diverged at step {reached} ({reason}); it ends with the weights of step {last}.", file=sys.stderr
+        )
+    _end(record, status, last, reason)
+    return {"status": status, "step": last, "reason": reason, "seconds": round(time.perf_counter() - started, 1)}
+
+
+def _go(
+    job: Job,
+    bar,  # over the step numbers from ``first`` on
+    first: int,
+    steps: int,
+    snapshots: dict[int, Path],
+    checkpoint_every: int,
+    log_every: int,
+    stop: Stop,
+    record: Events | None,
+    scratch: Path,
+) -> tuple[int, str | None]:
+    """Do steps until the last, a divergence or a stop; return the last step done and why it diverged, if it did."""
+    step, started = first, time.perf_counter()
+    finite = torch.ones((), dtype=torch.bool, device=job.device)
+    for step, index in enumerate(bar, start=first + 1):
+        logged = step % log_every == 0 or step == steps
+        losses, measures = job.advance(index, logged)
         finite &= torch.isfinite(torch.stack(list(losses.values()))).all()
-        step = index + 1
-        kept = step in snapshots or step % checkpoint_every == 0 or step == steps
-        if kept or step % log_every == 0:
-            if not finite.item():  # the only wait for the device, here and in the line below
-                events.close()
-                raise UserError(
-                    f"training {what} stopped at step {step}: a loss is not finite; the last good state stays in "
-                    f"{scratch}: lower the recipe's learning rates in params/scales/."
-                )
-            values = {name: loss.item() for name, loss in losses.items()}
+        stopped = job.replicas.highest(stop.status()) > 0
+        kept = step in snapshots or step % checkpoint_every == 0 or step == steps or stopped
+        if logged or kept:  # the only waits for the device
+            values = {name: float(value) for name, value in (losses | measures).items()}
+            reason = _divergence(finite, values, job.modules if kept else {})
+            if job.replicas.highest(reason is not None):
+                return step, reason or "another replica diverged"
+        if logged and record:
             rate = (step - first) / (time.perf_counter() - started)
-            events.append(step=step, **values, steps_per_second=round(rate, 3))
-            bar.set_postfix(values, refresh=False)
-        if step in snapshots:
-            checkpoints.save(snapshots[step], job.modules["generator"].state_dict())
+            record.append("step", step=step, **values, steps_per_second=round(rate, 3), **peak_memory(job.device))
+            bar.set_postfix({name: values[name] for name in losses}, refresh=False)
         if kept:
-            checkpoints.save_state(state, step, job.modules, job.settings, events.sync())
-    events.close()
+            _keep(scratch, step, job, snapshots, record)
+        if stopped:
+            break
+    return step, None
+
+
+def conclude(outcome: dict, job: Job, about: dict, events_file: Path, report: Path, scratch: Path) -> None:
+    """Publish the event file and how the run ended, then forget the run: it is trained anew when asked again."""
+    with written_whole(events_file) as temporary:
+        shutil.copyfile(scratch / "events.jsonl", temporary)
+    write_json(report, {**_origin(job, about), **outcome})
+    for file in scratch.iterdir():
+        if file.name != "lock":
+            file.unlink()
 
 
 def publish(source: Path, target: Path) -> None:
@@ -103,8 +165,58 @@ def publish(source: Path, target: Path) -> None:
         shutil.copyfile(source, temporary)
 
 
-def clear(scratch: Path) -> None:
-    """Forget a finished run: whoever trains it again, after a change of code or parameters, must start anew."""
-    for file in scratch.iterdir():
-        if file.name != "lock":
-            file.unlink()
+def _origin(job: Job, about: dict) -> dict:
+    """Which run this is and where it was made; the key names all that determines its result."""
+    origin = {name: job.settings[name] for name in ("data", "code")}
+    without_seed = {name: value for name, value in job.settings.items() if name != "seed"}
+    row = about["row"]
+    return {
+        "key": f"{row}/seed-{about['seed']}@{params.digest(job.settings)}",
+        "parent": f"{row}@{params.digest(without_seed)}",
+        **origin,
+        "commit": provenance.commit(),
+        "device": describe(job.device),
+        "replicas": job.replicas.count,
+        "torch": torch.__version__,
+    }
+
+
+def _open_events(path: Path, offset: int, job: Job, about: dict) -> Events:
+    events = Events(path, offset)
+    if offset == 0:
+        settings = {k: v for k, v in job.settings.items() if k not in ("seed", "data", "code")}
+        events.append("run", **about, settings=settings, **_origin(job, about))
+    return events
+
+
+def _end(events: Events | None, status: str, step: int, reason: str | None) -> None:
+    if events:
+        events.append("status", status=status, step=step, reason=reason)
+        events.close()
+
+
+def _divergence(finite: Tensor, values: dict[str, float], modules: dict) -> str | None:
+    if not finite.item():
+        return "a loss is not finite"
+    for name, module in modules.items():
+        if isinstance(module, nn.Module) and not get_total_norm(module.parameters()).isfinite().item():
+            return f"a weight of the {name} is not finite"
+    if values.get("diversity", ALIKE) < ALIKE:
+        return "all generated images are alike"
+    return None
+
+
+def _keep(scratch: Path, step: int, job: Job, snapshots: dict[int, Path], events: Events | None) -> None:
+    if step in snapshots and job.replicas.rank == 0:
+        checkpoints.save(snapshots[step], job.modules["generator"].state_dict())
+    checkpoints.save_state(scratch, step, job, events.sync() if events else 0)
+
+
+def _go_back(scratch: Path, step: int, job: Job, snapshots: dict[int, Path]) -> int:
+    """Restore the last good resume point and let it stand for the snapshots from ``step`` on; return its step."""
+    last, _ = checkpoints.load_state(scratch, job)
+    if job.replicas.rank == 0:
+        for reached, path in snapshots.items():
+            if reached >= step:
+                checkpoints.save(path, job.modules["generator"].state_dict())
+    return last

@@ -6,10 +6,10 @@ rule time_modules:
     conda:
         "../../environment.yml"
     resources:
-        gpu=SCALE.gpus,
+        gpu=ONE_GPU,
     params:
         scale=SCALE_NAME,
         settings=section("timing"),
         code=provenance.code_digest("evaluation/timing.py", "layers"),
     shell:
-        "python -m an time --scale {params.scale} --out {output} &> {log}"
+        "python -m an time --scale {params.scale} --out {output} --gpus {resources.gpu} &> {log}"

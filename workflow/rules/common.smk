@@ -11,7 +11,7 @@ sys.path.insert(0, os.getcwd())
 
 from an import params, provenance
 from an.errors import UserError
-from an.names import snapshot_name
+from an.names import AVERAGED, snapshot_name
 
 SCALE_NAME = config.get("scale", "smoke")
 try:
@@ -28,6 +28,11 @@ CONTROL_ROWS = ["mean-colour", "biharmonic"]
 DATA = SCALE.data_folder
 PHOTOGRAPHS = SCALE.inpainting.data_folder
 RUN = f"results/{SCALE_NAME}/{{row}}/seed-{{seed}}"
+# A training job on a cluster ends by itself a little before its scheduler would end it.
+HOURS = f"--hours {SCALE.hours}" if SCALE.hours else ""
+RUNTIME = {"runtime": int(60 * SCALE.hours) + 15} if SCALE.hours else {}
+ONE_GPU = min(SCALE.gpus, 1)
+AVERAGED_SAMPLES = {"averaged": f"samples/{SCALE_NAME}/{{row}}/seed-{{seed}}/averaged.npy"} if SCALE.ema else {}
 SNAPSHOTS = [snapshot_name(number) for number in range(SCALE.snapshots + 1)]
 TRACK = f"python -m an track --scale {SCALE_NAME} || true"
 
@@ -38,6 +43,11 @@ wildcard_constraints:
     control="|".join(CONTROL_ROWS),
     seed="[0-9]+",
     table="[0-9]+",
+
+
+def averaged(wildcards, files):
+    """The option that names a job's images by averaged weights, where the scale has them."""
+    return f"--averaged {files.averaged}" if SCALE.ema else ""
 
 
 def table_runs(table):

@@ -10,7 +10,7 @@ rule train_classifier:
     conda:
         "../../environment.yml"
     resources:
-        gpu=SCALE.gpus,
+        gpu=ONE_GPU,
     params:
         scale=SCALE_NAME,
         data=subpath(input.manifest, parent=True),
@@ -18,7 +18,7 @@ rule train_classifier:
         code=provenance.code_digest("evaluation/classifier.py", "data/loading.py"),
     shell:
         "python -m an train-classifier --scale {params.scale} --data {params.data}"
-        " --checkpoint {output.weights} --report {output.report} &> {log}"
+        " --checkpoint {output.weights} --report {output.report} --gpus {resources.gpu} &> {log}"
 
 
 rule extract_reference:
@@ -35,7 +35,7 @@ rule extract_reference:
     conda:
         "../../environment.yml"
     resources:
-        gpu=SCALE.gpus,
+        gpu=ONE_GPU,
     params:
         scale=SCALE_NAME,
         data=subpath(input.manifest, parent=True),
@@ -43,17 +43,19 @@ rule extract_reference:
         code=provenance.code_digest("evaluation"),
     shell:
         "python -m an reference --scale {params.scale} --data {params.data} --classifier {input.classifier}"
-        " --features {output.features} --report {output.report} &> {log}"
+        " --features {output.features} --report {output.report} --gpus {resources.gpu} &> {log}"
 
 
 rule evaluate_samples:
     input:
+        **AVERAGED_SAMPLES,
         manifest=rules.prepare_dataset.output.manifest,
         arrays=rules.prepare_dataset.output.arrays,
         classifier=rules.train_classifier.output.weights,
         features=rules.extract_reference.output.features,
         source=rules.extract_reference.output.source,
         generators=rules.train_gan.output.generators,
+        training=rules.train_gan.output.report,
         samples=rules.generate_samples.output.samples,
         snapshots=rules.generate_samples.output.snapshots,
     output:
@@ -64,15 +66,16 @@ rule evaluate_samples:
     conda:
         "../../environment.yml"
     resources:
-        gpu=SCALE.gpus,
+        gpu=ONE_GPU,
     params:
         scale=SCALE_NAME,
         data=subpath(input.manifest, parent=True),
         checkpoints=lambda wildcards, input: os.path.dirname(input.generators[0]),
+        averaged=lambda wildcards, input: averaged(wildcards, input),
         settings=section("evaluation"),
         code=provenance.code_digest("evaluation"),
     shell:
         "python -m an evaluate-row --row {wildcards.row} --scale {params.scale} --seed {wildcards.seed} --data {params.data}"
         " --classifier {input.classifier} --features {input.features} --checkpoints {params.checkpoints}"
-        " --samples {input.samples} --snapshots {input.snapshots}"
-        " --metrics {output.metrics} --classes {output.classes} &> {log}"
+        " --training {input.training} --samples {input.samples} --snapshots {input.snapshots} {params.averaged}"
+        " --metrics {output.metrics} --classes {output.classes} --gpus {resources.gpu} &> {log}"

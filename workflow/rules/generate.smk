@@ -4,6 +4,7 @@ rule generate_samples:
         arrays=rules.prepare_dataset.output.arrays,
         generators=rules.train_gan.output.generators,
     output:
+        **AVERAGED_SAMPLES,
         samples=f"samples/{SCALE_NAME}/{{row}}/seed-{{seed}}/samples.npy",
         snapshots=f"samples/{SCALE_NAME}/{{row}}/seed-{{seed}}/snapshots.npy",
     log:
@@ -11,13 +12,15 @@ rule generate_samples:
     conda:
         "../../environment.yml"
     resources:
-        gpu=SCALE.gpus,
+        gpu=ONE_GPU,
     params:
         scale=SCALE_NAME,
         data=subpath(input.manifest, parent=True),
         checkpoints=lambda wildcards, input: os.path.dirname(input.generators[0]),
+        averaged=lambda wildcards, output: averaged(wildcards, output),
         settings=section("evaluation"),
         code=provenance.code_digest("generation.py", "layers", "models"),
     shell:
         "python -m an generate --row {wildcards.row} --scale {params.scale} --seed {wildcards.seed} --data {params.data}"
-        " --checkpoints {params.checkpoints} --samples {output.samples} --snapshots {output.snapshots} &> {log}"
+        " --checkpoints {params.checkpoints} --samples {output.samples} --snapshots {output.snapshots}"
+        " {params.averaged} --gpus {resources.gpu} &> {log}"

@@ -34,6 +34,7 @@ rule train_inpainting:
         generator=f"{INPAINTING_CHECKPOINTS}/generator.pt",
         critics=f"{INPAINTING_CHECKPOINTS}/critics.pt",
         events=f"{INPAINTING_RUN}/events.jsonl",
+        report=f"{INPAINTING_RUN}/training.json",
     log:
         f"logs/{SCALE_NAME}/train_inpainting/{{inpainting_row}}-{{seed}}.log",
     retries: SCALE.retries
@@ -41,18 +42,20 @@ rule train_inpainting:
         "../../environment.yml"
     threads: 1
     resources:
+        **RUNTIME,
         gpu=SCALE.gpus,
     params:
         scale=SCALE_NAME,
         data=subpath(input.manifest, parent=True),
         checkpoints=subpath(output.generator, parent=True),
         scratch=f"scratch/{SCALE_NAME}/{{inpainting_row}}/seed-{{seed}}",
+        hours=HOURS,
         settings=inpainting_training,
         code=provenance.code_digest("layers", "models", "training", "data/crops.py", "data/masks.py"),
     shell:
         "python -m an train --row {wildcards.inpainting_row} --scale {params.scale} --seed {wildcards.seed}"
-        " --data {params.data} --checkpoints {params.checkpoints} --events {output.events} --scratch {params.scratch}"
-        " &> {log}"
+        " --data {params.data} --checkpoints {params.checkpoints} --events {output.events} --report {output.report}"
+        " --scratch {params.scratch} --gpus {resources.gpu} {params.hours} &> {log}"
 
 
 rule complete_heldout:
@@ -67,7 +70,7 @@ rule complete_heldout:
     conda:
         "../../environment.yml"
     resources:
-        gpu=SCALE.gpus,
+        gpu=ONE_GPU,
     params:
         scale=SCALE_NAME,
         data=subpath(input.manifest, parent=True),
@@ -75,7 +78,7 @@ rule complete_heldout:
         code=provenance.code_digest("completion.py", "layers", "models"),
     shell:
         "python -m an complete-heldout --row {wildcards.inpainting_row} --scale {params.scale} --data {params.data}"
-        " --checkpoint {input.generator} --folder {params.folder} &> {log}"
+        " --checkpoint {input.generator} --folder {params.folder} --gpus {resources.gpu} &> {log}"
 
 
 rule complete_controls:
@@ -106,6 +109,7 @@ rule evaluate_completions:
         manifest=rules.prepare_photographs.output.manifest,
         arrays=rules.prepare_photographs.output.arrays,
         generator=rules.train_inpainting.output.generator,
+        training=rules.train_inpainting.output.report,
         completed=rules.complete_heldout.output,
     output:
         f"{INPAINTING_RUN}/metrics.json",
@@ -119,7 +123,8 @@ rule evaluate_completions:
         code=provenance.code_digest("evaluation/completions.py", "evaluation/restoration.py"),
     shell:
         "python -m an evaluate-completions --row {wildcards.inpainting_row} --seed {wildcards.seed}"
-        " --data {params.data} --folder {params.folder} --checkpoint {input.generator} --metrics {output} &> {log}"
+        " --data {params.data} --folder {params.folder} --checkpoint {input.generator} --training {input.training}"
+        " --metrics {output} &> {log}"
 
 
 rule evaluate_controls:

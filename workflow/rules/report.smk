@@ -3,7 +3,7 @@ rule render_quality_table:
         runs=lambda wildcards: table_runs(int(wildcards.table)),
         reference=rules.extract_reference.output.report,
     output:
-        multiext(f"reports/{SCALE_NAME}/table{{table,1|2|4}}", ".md", ".csv", ".tex"),
+        multiext(f"reports/{SCALE_NAME}/table{{table,1|2|4}}", ".md", ".csv", ".tex", ".html", "_cells.csv"),
     log:
         f"logs/{SCALE_NAME}/render_table{{table}}.log",
     conda:
@@ -15,7 +15,7 @@ rule render_quality_table:
         rows=lambda wildcards: table_labels(int(wildcards.table)),
         published=PUBLISHED.model_dump_json(),
         settings=section("description", "caution", "dataset", "seeds", "evaluation"),
-        code=provenance.code_digest("reporting"),
+        code=provenance.code_digest("reporting", "reporting/page.html"),
     shell:
         "python -m an table --table {wildcards.table} --scale {params.scale} --results {params.results}"
         " --reports {params.reports} &> {log}"
@@ -26,7 +26,7 @@ rule render_inpainting_table:
         runs=expand(rules.evaluate_completions.output, inpainting_row=INPAINTING_ROWS, seed=SCALE.seeds),
         controls=expand(rules.evaluate_controls.output, control=CONTROL_ROWS),
     output:
-        multiext(f"reports/{SCALE_NAME}/table3", ".md", ".csv", ".tex"),
+        multiext(f"reports/{SCALE_NAME}/table3", ".md", ".csv", ".tex", ".html", "_cells.csv"),
     log:
         f"logs/{SCALE_NAME}/render_table3.log",
     conda:
@@ -38,7 +38,7 @@ rule render_inpainting_table:
         rows=table_labels(3),
         published=PUBLISHED.model_dump_json(),
         settings=section("description", "caution", "seeds") + inpainting_section("dataset", "resolution"),
-        code=provenance.code_digest("reporting"),
+        code=provenance.code_digest("reporting", "reporting/page.html"),
     shell:
         "python -m an table --table 3 --scale {params.scale} --results {params.results}"
         " --reports {params.reports} &> {log}"
@@ -66,7 +66,7 @@ rule render_timing_table:
     input:
         timing=rules.time_modules.output[0],
     output:
-        multiext(f"reports/{SCALE_NAME}/table5", ".md", ".csv", ".tex"),
+        multiext(f"reports/{SCALE_NAME}/table5", ".md", ".csv", ".tex", ".html", "_cells.csv"),
     log:
         f"logs/{SCALE_NAME}/render_table5.log",
     conda:
@@ -77,7 +77,33 @@ rule render_timing_table:
         reports=subpath(output[0], parent=True),
         published=PUBLISHED.model_dump_json(),
         settings=section("description", "caution", "timing"),
-        code=provenance.code_digest("reporting"),
+        code=provenance.code_digest("reporting", "reporting/page.html"),
     shell:
         "python -m an table --table 5 --scale {params.scale} --results {params.results}"
         " --reports {params.reports} &> {log}"
+
+
+rule render_index:
+    input:
+        generation=expand(rules.evaluate_samples.output, row=ROWS, seed=SCALE.seeds),
+        reference=rules.extract_reference.output.report,
+        inpainting=expand(rules.evaluate_completions.output, inpainting_row=INPAINTING_ROWS, seed=SCALE.seeds),
+        controls=expand(rules.evaluate_controls.output, control=CONTROL_ROWS),
+        timing=rules.time_modules.output[0],
+        figure=rules.draw_figure9.output[0],
+    output:
+        f"reports/{SCALE_NAME}/index.html",
+    log:
+        f"logs/{SCALE_NAME}/render_index.log",
+    conda:
+        "../../environment.yml"
+    params:
+        scale=SCALE_NAME,
+        results=subpath(input.timing, parent=True),
+        reports=subpath(output[0], parent=True),
+        rows=json.dumps([table_labels(table) for table in TABLES]),
+        published=PUBLISHED.model_dump_json(),
+        settings=section("description", "caution", "dataset", "seeds", "evaluation"),
+        code=provenance.code_digest("reporting", "reporting/page.html"),
+    shell:
+        "python -m an index --scale {params.scale} --results {params.results} --reports {params.reports} &> {log}"

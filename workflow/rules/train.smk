@@ -1,5 +1,5 @@
 CHECKPOINTS = f"checkpoints/{SCALE_NAME}/{{row}}/seed-{{seed}}"
-GENERATORS = [f"{CHECKPOINTS}/{name}" for name in SNAPSHOTS]
+GENERATORS = [f"{CHECKPOINTS}/{name}" for name in [*SNAPSHOTS, *([AVERAGED] if SCALE.ema else [])]]
 
 
 rule train_gan:
@@ -10,6 +10,7 @@ rule train_gan:
         generators=GENERATORS,
         discriminator=f"{CHECKPOINTS}/discriminator.pt",
         events=f"{RUN}/events.jsonl",
+        report=f"{RUN}/training.json",
     log:
         f"logs/{SCALE_NAME}/train_gan/{{row}}-{{seed}}.log",
     retries: SCALE.retries
@@ -17,14 +18,17 @@ rule train_gan:
         "../../environment.yml"
     threads: 1
     resources:
+        **RUNTIME,
         gpu=SCALE.gpus,
     params:
         scale=SCALE_NAME,
         data=subpath(input.manifest, parent=True),
         checkpoints=subpath(output.discriminator, parent=True),
         scratch=f"scratch/{SCALE_NAME}/{{row}}/seed-{{seed}}",
+        hours=HOURS,
         settings=training,
         code=provenance.code_digest("layers", "models", "training", "data/loading.py"),
     shell:
         "python -m an train --row {wildcards.row} --scale {params.scale} --seed {wildcards.seed} --data {params.data}"
-        " --checkpoints {params.checkpoints} --events {output.events} --scratch {params.scratch} &> {log}"
+        " --checkpoints {params.checkpoints} --events {output.events} --report {output.report}"
+        " --scratch {params.scratch} --gpus {resources.gpu} {params.hours} &> {log}"

@@ -1,0 +1,52 @@
+"""Where one cell of a table comes from."""
+
+from pathlib import Path
+
+from ..errors import UserError
+from ..params import hint
+from .cells import Cell
+from .commands import command, commands, record
+from .tables import TITLES, build
+from .text import number
+
+
+def explain(table: str, row: str, metric: str, scale_name: str, results: str | Path, reports: str | Path) -> str:
+    """What is known of a cell: its numbers, the run behind each seed's, and the commands that made them.
+
+    ``table`` is "table1" to "table5"; the metric of table 2 is a class, that of table 5 a size. Raises UserError for an
+    unknown table, row or metric, and as rendering the table does.
+    """
+    tables = {f"table{n}": n for n in TITLES}
+    chosen = tables[_known("table", table, list(tables), "the paper")]
+    cells = build(chosen, scale_name, Path(results)).cells
+    _known("row", row, list(dict.fromkeys(name for name, _ in cells)), table)
+    _known("metric", metric, [name for of, name in cells if of == row], f"{table}'s {row}")
+    cell = cells[row, metric]
+    lines = [f"{TITLES[chosen]}: {row}, {metric}, scale {scale_name}", *_numbers(cell)]
+    for measurement in cell.measurements:
+        left_out = ", left out of the mean: training diverged" if measurement.diverged else ""
+        lines += ["", f"{measurement}{left_out}"]
+        lines += [f"  {name:<10}  {fact}" for name, fact in measurement.facts.items()]
+    return "\n".join([*lines, "", *_commands(cell, Path(reports) / f"{table}.md")])
+
+
+def _numbers(cell: Cell) -> list[str]:
+    published = "none in the paper" if cell.published is None else number(cell.published, cell.digits)
+    finished = f" over {cell.n} of {len(cell.measurements)} seeds" if cell.measurements[0].training else ""
+    return [f"published   {published}", f"reproduced  {cell}{finished}"]
+
+
+def _commands(cell: Cell, rendered: Path) -> list[str]:
+    """The commands behind every seed, then the one that rendered the table."""
+    files = [measurement.run["file"] for measurement in cell.measurements]
+    unrecorded = [file for file in [*files, str(rendered)] if record(file) is None]
+    if unrecorded:
+        return [f"Its commands are not known: the workflow of this folder has no record of {unrecorded[0]}."]
+    made = commands(files)
+    return ["Made by, in this order:", *(f"  {line}" for line in [*made, command(record(str(rendered)))])]
+
+
+def _known(what: str, name: str, known: list[str], where: str) -> str:
+    if name not in known:
+        raise UserError(f"unknown {what} '{name}'{hint(name, known)}: {where} has {', '.join(known)}.")
+    return name

@@ -1,0 +1,86 @@
+"""The lease of GPUs among jobs of one machine, with made-up GPUs and real processes."""
+
+import os
+import time
+
+import pytest
+from kill_and_resume import FORK
+
+from an.devices import leased
+from an.errors import UserError
+
+
+@pytest.fixture(autouse=True)
+def no_scheduler(monkeypatch):
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    monkeypatch.delenv("WORLD_SIZE", raising=False)
+
+
+def hold(count, present, folder):
+    """A process that takes GPUs, says which, and holds them until it is killed."""
+    taken = FORK.Queue()
+
+    def work():
+        with leased(count, present, folder) as gpus:
+            taken.put(gpus)
+            time.sleep(600)
+
+    process = FORK.Process(target=work, daemon=True)
+    process.start()
+    return process, taken
+
+
+def test_jobs_take_different_gpus_and_a_killed_one_gives_its_back(tmp_path):
+    first, mine = hold(2, 4, tmp_path)
+    second, yours = hold(2, 4, tmp_path)
+    assert sorted(mine.get(timeout=30) + yours.get(timeout=30)) == [0, 1, 2, 3]
+    third, late = hold(1, 4, tmp_path)
+    time.sleep(0.5)
+    assert late.empty(), "nothing is free"
+    first.kill()
+    assert late.get(timeout=30)[0] in (0, 1, 2, 3)
+    for process in (second, third):
+        process.kill()
+
+
+def test_a_job_that_waits_for_several_holds_none_meanwhile(tmp_path):
+    with leased(1, 2, tmp_path) as gpus:
+        waiting, taken = hold(2, 2, tmp_path)
+        time.sleep(0.5)
+        assert gpus == [0] and taken.empty()
+        single, other = hold(1, 2, tmp_path)
+        assert other.get(timeout=30) == [1]
+        single.kill()
+    assert taken.get(timeout=30) == [0, 1]
+    waiting.kill()
+
+
+def test_leases_end_with_their_block(tmp_path):
+    for _ in range(2):
+        with leased(2, 2, tmp_path) as gpus:
+            assert gpus == [0, 1]
+
+
+def test_nothing_is_taken_where_a_scheduler_has_chosen(tmp_path, monkeypatch):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "2,3")
+    with leased(2, 2, tmp_path / "locks") as gpus:
+        assert gpus == [0, 1] and not (tmp_path / "locks").exists()
+
+
+def test_the_cpu_needs_no_lease(tmp_path):
+    for count, present in ((0, 4), (None, 0)):
+        with leased(count, present, tmp_path / "locks") as gpus:
+            assert gpus == []
+    with leased(None, 4, tmp_path) as gpus:
+        assert gpus == [0], "one by default"
+
+
+def test_more_than_the_machine_has_is_an_error(tmp_path):
+    with pytest.raises(UserError, match=r"needs 2 GPU.s. and sees 1: set gpus"), leased(2, 1, tmp_path):
+        pass
+
+
+def test_the_lock_files_are_this_users_own():
+    from an.devices import LOCKS
+
+    assert str(os.getuid()) in LOCKS.name
