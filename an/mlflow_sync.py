@@ -10,15 +10,18 @@ import json
 import math
 import os
 import statistics
+import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from filelock import FileLock, Timeout
 
 from . import params
 from .errors import UserError
-from .spools import Spool, files_of, flattened, provenance, read_spools, sample_grid
+from .provenance import dvc_lock_digest
+from .spools import Spool, flattened, provenance, read_spools, sample_grid
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -31,9 +34,10 @@ STATUS = {"finished": "FINISHED", "interrupted": "KILLED", "diverged": "FAILED",
 SEVEREST = ["RUNNING", "FAILED", "KILLED", "FINISHED"]  # a row's status is its seeds' first of these
 MAX_METRICS, MAX_PARAMS = 1000, 100  # that MLflow takes in one request
 DEFAULTS = {
-    # A dead server costs seconds, not MLflow's four minutes; the next sync brings what this one could not.
-    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
-    "MLFLOW_HTTP_REQUEST_TIMEOUT": "3",
+    # A dead server costs seconds, not MLflow's four minutes, and no request is made twice: the next sync finds out
+    # what arrived and brings the rest.
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "MLFLOW_LOGGING_LEVEL": "WARNING",
 }
@@ -87,10 +91,9 @@ def open_client(uri: str) -> "MlflowClient":
 
 def bring(client: "MlflowClient", scale_name: str, spools: list[Spool]) -> None:
     """Write what MLflow lacks: an experiment for each task, in it a parent run for each row, below it the seeds."""
-    rows = {}
+    rows, known, data_version = {}, {}, dvc_lock_digest()
     for spool in spools:
         rows.setdefault(spool.header["parent"], []).append(spool)
-    known = {}
     for parent_key, seeds in rows.items():
         first = seeds[0].header
         experiment = open_experiment(client, f"{first['task']}-{scale_name}")
@@ -98,8 +101,9 @@ def bring(client: "MlflowClient", scale_name: str, spools: list[Spool]) -> None:
             known[experiment] = runs_by_key(client, experiment)
 
         def run(key: str, name: str, header: dict, experiment=experiment) -> "Run":
+            tags = {"key": key} | ({"dvc_lock": data_version} if data_version else {})
             found = known[experiment].get(key)
-            return found or client.create_run(experiment, milliseconds(header["time"]), {"key": key}, name)
+            return found or client.create_run(experiment, milliseconds(header["time"]), tags, name)
 
         parent = run(parent_key, label(first["row"]), first)
         log_params(client, parent, flattened(first["settings"]))
@@ -134,15 +138,12 @@ def log_training(client: "MlflowClient", run: "Run", spool: Spool, parent_id: st
     log_params(client, run, {"seed": header["seed"]} | flattened(header["settings"]))
     log_tags(client, run, {"mlflow.parentRunId": parent_id} | provenance(spool))
     log_dataset(client, run, header)
-    config = json.dumps(header, indent=1)
-    log_once(client, run, "config.json", config.encode(), lambda name: client.log_text(run.info.run_id, config, name))
+    log_file(client, run, "config.json", json.dumps(header, indent=1).encode())
     step = log_steps(client, run, spool.steps)
     if spool.metrics:
         log_evaluation(client, run, spool.metrics, step)
-        grid = sample_grid(files_of("samples", header))
-        if grid is not None:
-            log = lambda name: client.log_image(run.info.run_id, grid, artifact_file=name)  # noqa: E731
-            log_once(client, run, "samples.png", grid.tobytes(), log)
+        if grid := sample_grid(header):
+            log_file(client, run, "samples.png", grid)
     if status:
         log_status(client, run, STATUS[status["status"]], milliseconds(status["time"]))
     else:
@@ -247,11 +248,14 @@ def log_dataset(client: "MlflowClient", run: "Run", header: dict) -> None:
         client.log_inputs(run.info.run_id, [DatasetInput(dataset, [InputTag("mlflow.data.context", "training")])])
 
 
-def log_once(client: "MlflowClient", run: "Run", name: str, content: bytes, log: Callable[[str], None]) -> None:
-    """Log an artifact unless it is there; a tag, written after it, holds its content's digest."""
+def log_file(client: "MlflowClient", run: "Run", name: str, content: bytes) -> None:
+    """Log an artifact unless it is there; a tag, written after it, holds its digest."""
     digest = hashlib.sha256(content).hexdigest()[:16]
     if run.data.tags.get(f"digest.{name}") != digest:
-        log(name)
+        with tempfile.TemporaryDirectory() as folder:
+            file = Path(folder, name)
+            file.write_bytes(content)
+            client.log_artifact(run.info.run_id, str(file))
         client.set_tag(run.info.run_id, f"digest.{name}", digest)
 
 

@@ -1,13 +1,11 @@
 """What a scale's files say of its trainings, for those who show it: spools, metrics, checkpoints, samples."""
 
+import io
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
-from .files import sha256
-
-if TYPE_CHECKING:
-    import numpy as np
+from .tracking import read_events
 
 GRID, COLUMNS = 80, 10  # images in the sample picture
 
@@ -32,18 +30,12 @@ def read_spools(scale_name: str) -> list[Spool]:
 
 
 def read_spool(events_file: Path, metrics_file: Path) -> Spool | None:
-    """One training; None when it has not begun to write, or is being published at this moment."""
-    events = []
+    """One training; None when it has not begun to write, or is published or resumed at this very moment."""
     try:
-        for line in events_file.read_bytes().split(b"\n")[:-1]:
-            events.append(json.loads(line))
-    except FileNotFoundError:
+        header, *events = read_events(events_file)
+    except (FileNotFoundError, ValueError):
         return None
-    except ValueError:
-        pass  # torn by a writer at work; the next sync reads on
-    if not events or events[0].get("kind") != "run":
-        return None
-    header, last = events[0], events[-1]
+    last = events[-1] if events else header
     metrics = json.loads(metrics_file.read_text()) if metrics_file.exists() else {}
     evaluated = metrics.get("training", {}).get("key") == header["key"]  # not of an earlier training
     return Spool(
@@ -57,33 +49,24 @@ def read_spool(events_file: Path, metrics_file: Path) -> Spool | None:
 def provenance(spool: Spool) -> dict[str, str | int | None]:
     """Where a run comes from, and where its checkpoint is."""
     header, evaluated = spool.header, spool.metrics or {}
-    commit, folder = header["commit"], files_of("checkpoints", header)
+    commit, measured = header["commit"], evaluated.get("provenance", {})
     return {
         **{name: header[name] for name in ("row", "scale", "seed", "code", "data", "device", "torch")},
         "commit": commit.removesuffix("-dirty"),
         "dirty": commit.endswith("-dirty"),
-        "dvc_lock": dvc_lock_digest(),
         "reason": spool.status and spool.status["reason"],
         "protocol": json.dumps(evaluated["protocol"]) if evaluated else None,
-        "checkpoint": max(folder.glob("generator*.pt"), default=folder) if evaluated else None,
-        "checkpoint_sha256": evaluated["provenance"]["checkpoint_sha256"] if evaluated else None,
+        "checkpoint": measured.get("checkpoint"),
+        "checkpoint_sha256": measured.get("checkpoint_sha256"),
     }
 
 
-def files_of(root: str, header: dict) -> Path:
-    return Path(root, header["scale"], header["row"], f"seed-{header['seed']}")
-
-
-def dvc_lock_digest() -> str | None:
-    lock = Path("dvc.lock")
-    return sha256(lock)[:16] if lock.exists() else None
-
-
-def sample_grid(folder: Path) -> "np.ndarray | None":
-    """The first samples or completions of a run as one picture, uint8 ``[H, W, 3]``; None when there are none."""
+def sample_grid(header: dict) -> bytes | None:
+    """The first samples or completions of a run as one PNG picture; None when there are none."""
     import numpy as np
     from PIL import Image
 
+    folder = Path("samples", header["scale"], header["row"], f"seed-{header['seed']}")
     if (folder / "samples.npy").exists():
         images = np.load(folder / "samples.npy", mmap_mode="r")[:GRID]
     else:
@@ -93,7 +76,10 @@ def sample_grid(folder: Path) -> "np.ndarray | None":
     lines, (height, width) = -(-len(images) // COLUMNS), images.shape[1:3]
     cells = np.full((lines * COLUMNS, height, width, 3), 255, np.uint8)
     cells[: len(images)] = images
-    return cells.reshape(lines, COLUMNS, height, width, 3).swapaxes(1, 2).reshape(lines * height, COLUMNS * width, 3)
+    grid = cells.reshape(lines, COLUMNS, height, width, 3).swapaxes(1, 2)
+    picture = io.BytesIO()
+    Image.fromarray(grid.reshape(lines * height, COLUMNS * width, 3)).save(picture, "png", compress_level=1)
+    return picture.getvalue()
 
 
 def flattened(settings: dict, prefix: str = "") -> dict:

@@ -34,7 +34,6 @@ RUNTIME = {"runtime": int(60 * SCALE.hours) + 15} if SCALE.hours else {}
 ONE_GPU = min(SCALE.gpus, 1)
 AVERAGED_SAMPLES = {"averaged": f"samples/{SCALE_NAME}/{{row}}/seed-{{seed}}/averaged.npy"} if SCALE.ema else {}
 SNAPSHOTS = [snapshot_name(number) for number in range(SCALE.snapshots + 1)]
-TRACK = f"python -m an track --scale {SCALE_NAME} || true"
 
 
 wildcard_constraints:
@@ -82,3 +81,9 @@ def inpainting_section(*names):
 def section(*names):
     """The named parts of the scale."""
     return json.dumps(SCALE.model_dump(mode="json", include=set(names)), sort_keys=True)
+
+
+def track():
+    """Bring MLflow up to date where a server is named or a store was made before; a run does not fail with it."""
+    if os.environ.get("MLFLOW_TRACKING_URI") or os.path.exists("mlflow.db"):
+        shell(f"python -m an track --scale {SCALE_NAME} || true")
