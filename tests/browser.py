@@ -64,8 +64,10 @@ def browser() -> Iterator[Browser]:
             if port := re.search(r"started successfully on port (\d+)", line):
                 break
         session = Browser(f"http://127.0.0.1:{port[1]}")
-        yield session
-        urllib.request.urlopen(urllib.request.Request(session.address, method="DELETE")).close()
+        try:
+            yield session
+        finally:  # ends Chromium too
+            urllib.request.urlopen(urllib.request.Request(session.address, method="DELETE")).close()
     finally:
         driver.terminate()
         driver.wait()
