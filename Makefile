@@ -1,11 +1,15 @@
 # make reproduce: every table, at the default scale.   make test: the test suite.
-# Both first make .venv from requirements.lock; nothing but Python 3.11+ and a package index is needed.
+# make ui: the runs side by side in a browser; docs/tracking.md.
+# All first make .venv from requirements.lock; nothing but Python 3.11+ and a package index is needed.
 
 PYTHON ?= python3
 INSTALLED := .venv/requirements.lock
 IN_VENV := PATH="$(CURDIR)/.venv/bin:$$PATH"
+SCALE := smoke
+HOST := 127.0.0.1
+PORT := 5000
 
-.PHONY: reproduce test lint lock
+.PHONY: reproduce test lint lock ui
 
 reproduce: $(INSTALLED)
 	$(IN_VENV) snakemake --cores all --resources gpu=4
@@ -18,6 +22,9 @@ lint: $(INSTALLED)
 	$(IN_VENV) ruff format --check .
 	$(IN_VENV) snakefmt --check Snakefile workflow
 	$(IN_VENV) snakemake --lint
+
+ui: $(INSTALLED)
+	$(IN_VENV) python -m an ui --scale $(SCALE) --host $(HOST) --port $(PORT)
 
 $(INSTALLED): requirements.lock
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: set PYTHON=")'

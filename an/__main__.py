@@ -334,6 +334,26 @@ def figure(figure, samples, seed, out):
 
 
 @an.command()
+@scale
+def track(scale):
+    """Bring MLflow to the state of a scale's runs: those that ended and those under way."""
+    from .mlflow_sync import sync
+
+    click.echo(sync(scale))
+
+
+@an.command()
+@scale
+@option("host", "Address to serve at.")
+@option("port", "Its port.", int)
+def ui(scale, host, port):
+    """Serve a scale's runs with MLflow and open them in a browser, until interrupted."""
+    from .mlflow_ui import serve
+
+    serve(scale, host, port)
+
+
+@an.command()
 def schema():
     """Print the JSON Schema of params/."""
     import json

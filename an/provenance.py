@@ -5,6 +5,7 @@ import subprocess
 from pathlib import Path
 
 PACKAGE = Path(__file__).resolve().parent
+DVC_LOCK = PACKAGE.parent / "dvc.lock"
 
 
 def code_digest(*parts: str) -> str:
@@ -24,3 +25,8 @@ def commit() -> str:
         return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
     except (OSError, subprocess.CalledProcessError):
         return "unknown"
+
+
+def dvc_lock_digest() -> str | None:
+    """A short digest of the dvc.lock beside the package, which names the version of all data; None without one."""
+    return hashlib.sha256(DVC_LOCK.read_bytes()).hexdigest()[:16] if DVC_LOCK.exists() else None

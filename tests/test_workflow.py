@@ -12,10 +12,12 @@ import pytest
 import yaml
 from conftest import ROOT, git, planned, snakemake
 from conftest import an as run_verb
+from mlflow_server import free_port, kill, start_server
 
 from an import params
 from an.__main__ import an
 from an.files import sha256
+from an.mlflow_sync import open_client, sync, use_defaults
 
 NANO = ("--config", "scale=nano")
 
@@ -64,6 +66,36 @@ def test_explain_names_the_checkpoint_and_the_commands_that_made_a_cell(finished
 def test_no_rule_writes_what_git_tracks(finished):
     assert git(finished, "status", "--porcelain") == "?? dvc.lock\n"
     assert {"data", "checkpoints", "samples", "results", "reports"} <= {path.name for path in finished.iterdir()}
+
+
+def test_mlflow_has_a_run_for_each_row_and_seed_and_one_for_each_row(finished, tmp_path, monkeypatch):
+    assert not (finished / "mlflow.db").exists(), "nobody asked for a store"
+    monkeypatch.chdir(tmp_path)
+    use_defaults()
+    client, port = open_client(f"sqlite:///{tmp_path}/mlflow.db"), free_port()
+    server, shown = start_server(port), []
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://127.0.0.1:{port}")
+    monkeypatch.chdir(finished)
+    try:
+        for _ in range(3):
+            sync("nano")
+            runs = client.search_runs([experiment.experiment_id for experiment in client.search_experiments()])
+            shown.append([run.to_dictionary() for run in runs])
+    finally:
+        kill(server)
+    assert shown[0] == shown[1] == shown[2]
+    rows = sorted(params.load_rows())
+    parents = {run.info.run_id: run for run in runs if "mlflow.parentRunId" not in run.data.tags}
+    children = [run for run in runs if run.info.run_id not in parents]
+    assert {run.info.status for run in runs} == {"FINISHED"}
+    assert sorted(run.data.tags["row"] for run in parents.values()) == rows
+    assert sorted(run.data.tags["row"] for run in children) == rows, "one seed at nano"
+    for run in children:
+        file = finished / f"results/nano/{run.data.tags['row']}/seed-0/metrics.json"
+        metrics = {k: v for k, v in json.loads(file.read_text())["metrics"].items() if v is not None}
+        assert metrics.items() <= run.data.metrics.items()
+        assert metrics.items() <= parents[run.data.tags["mlflow.parentRunId"]].data.metrics.items()
+        assert sha256(finished / run.data.tags["checkpoint"]) == run.data.tags["checkpoint_sha256"]
 
 
 def change(project, file, edit):

@@ -81,3 +81,9 @@ def inpainting_section(*names):
 def section(*names):
     """The named parts of the scale."""
     return json.dumps(SCALE.model_dump(mode="json", include=set(names)), sort_keys=True)
+
+
+def track():
+    """Bring MLflow up to date where a server is named or a store was made before; a run does not fail with it."""
+    if os.environ.get("MLFLOW_TRACKING_URI") or os.path.exists("mlflow.db"):
+        shell(f"python -m an track --scale {SCALE_NAME} || true")

@@ -1,0 +1,90 @@
+"""What a scale's files say of its trainings, for those who show it: spools, metrics, checkpoints, samples."""
+
+import io
+import json
+from pathlib import Path
+from typing import NamedTuple
+
+from .tracking import read_events
+
+GRID, COLUMNS = 80, 10  # images in the sample picture
+
+
+class Spool(NamedTuple):
+    """What the files say of one training."""
+
+    header: dict
+    steps: list[dict]
+    status: dict | None  # None while it runs, or when it was killed without a word
+    metrics: dict | None  # metrics.json, once this very training was evaluated
+
+
+def read_spools(scale_name: str) -> list[Spool]:
+    """Every training of a scale: those that ended from results/, those under way from scratch/."""
+    files = {}
+    for root in ("scratch", "results"):
+        for file in sorted(Path(root, scale_name).glob("*/seed-*/events.jsonl")):
+            files[file.parent.relative_to(root)] = file
+    spools = [read_spool(file, Path("results", folder, "metrics.json")) for folder, file in files.items()]
+    return [spool for spool in spools if spool]
+
+
+def read_spool(events_file: Path, metrics_file: Path) -> Spool | None:
+    """One training; None when it has not begun to write, or is published or resumed at this very moment."""
+    try:
+        header, *events = read_events(events_file)
+    except (FileNotFoundError, ValueError):
+        return None
+    last = events[-1] if events else header
+    metrics = json.loads(metrics_file.read_text()) if metrics_file.exists() else {}
+    evaluated = metrics.get("training", {}).get("key") == header["key"]  # not of an earlier training
+    return Spool(
+        header,
+        [event for event in events if event["kind"] == "step"],
+        last if last["kind"] == "status" else None,
+        metrics if evaluated else None,
+    )
+
+
+def provenance(spool: Spool) -> dict[str, str | int | None]:
+    """Where a run comes from, and where its checkpoint is."""
+    header, evaluated = spool.header, spool.metrics or {}
+    commit, measured = header["commit"], evaluated.get("provenance", {})
+    return {
+        **{name: header[name] for name in ("row", "scale", "seed", "code", "data", "device", "torch")},
+        "commit": commit.removesuffix("-dirty"),
+        "dirty": commit.endswith("-dirty"),
+        "reason": spool.status and spool.status["reason"],
+        "protocol": json.dumps(evaluated["protocol"]) if evaluated else None,
+        "checkpoint": measured.get("checkpoint"),
+        "checkpoint_sha256": measured.get("checkpoint_sha256"),
+    }
+
+
+def sample_grid(header: dict) -> bytes | None:
+    """The first samples or completions of a run as one PNG picture; None when there are none."""
+    import numpy as np
+    from PIL import Image
+
+    folder = Path("samples", header["scale"], header["row"], f"seed-{header['seed']}")
+    if (folder / "samples.npy").exists():
+        images = np.load(folder / "samples.npy", mmap_mode="r")[:GRID]
+    else:
+        images = np.array([np.asarray(Image.open(file)) for file in sorted(folder.glob("*.png"))[:GRID]])
+    if len(images) == 0:
+        return None
+    lines, (height, width) = -(-len(images) // COLUMNS), images.shape[1:3]
+    cells = np.full((lines * COLUMNS, height, width, 3), 255, np.uint8)
+    cells[: len(images)] = images
+    grid = cells.reshape(lines, COLUMNS, height, width, 3).swapaxes(1, 2)
+    picture = io.BytesIO()
+    Image.fromarray(grid.reshape(lines * height, COLUMNS * width, 3)).save(picture, "png", compress_level=1)
+    return picture.getvalue()
+
+
+def flattened(settings: dict, prefix: str = "") -> dict:
+    """Nested settings as ``{"scale.generator.latent": 64, ...}``."""
+    flat = {}
+    for name, value in settings.items():
+        flat |= flattened(value, f"{prefix}{name}.") if isinstance(value, dict) else {f"{prefix}{name}": value}
+    return flat
