@@ -32,6 +32,8 @@ LOCK = "mlflow.db.lock"
 PATIENCE = 60  # seconds that a sync waits for another one
 STATUS = {"finished": "FINISHED", "interrupted": "KILLED", "diverged": "FAILED", "failed": "FAILED"}
 SEVEREST = ["RUNNING", "FAILED", "KILLED", "FINISHED"]  # a row's status is its seeds' first of these
+# The paper's columns; a row's run has these alone, so that the comparison of rows fits a screen.
+SCORES = ["fid", "intra_fid", "inception_score", "psnr", "ssim_volume", "mae_signed"]
 MAX_METRICS, MAX_PARAMS = 1000, 100  # that MLflow takes in one request
 DEFAULTS = {
     # A dead server costs seconds, not MLflow's four minutes, and no request is made twice: the next sync finds out
@@ -188,14 +190,14 @@ def log_evaluation(client: "MlflowClient", run: "Run", evaluated: dict, step: in
 
 
 def log_summary(client: "MlflowClient", parent: "Run") -> None:
-    """Bring a row's run to its seeds as MLflow has them: mean and sd of each final metric, and how they ended."""
+    """Bring a row's run to its seeds as MLflow has them: mean and sd of the main scores, and how they ended."""
     mine = f"tags.`mlflow.parentRunId` = '{parent.info.run_id}'"
     seeds = client.search_runs([parent.info.experiment_id], mine)
     values = {}
     for seed in sorted(seeds, key=lambda run: run.data.tags["seed"]):
-        for name, value in seed.data.metrics.items():
-            if not name.startswith("train/"):
-                values.setdefault(name, []).append(value)
+        for name in SCORES:
+            if name in seed.data.metrics:
+                values.setdefault(name, []).append(seed.data.metrics[name])
     points = {name: statistics.fmean(of) for name, of in values.items()}
     points |= {f"{name}_sd": statistics.stdev(of) for name, of in values.items() if len(of) > 1}
     points["seeds"] = len(seeds)

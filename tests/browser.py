@@ -2,7 +2,7 @@
 
     python tests/browser.py ADDRESS FILE.png TEXT [TEXT ...]
 
-It waits until the page shows every TEXT, and scrolls to the last.
+It waits until the page shows every TEXT, folds the plots and parameters of a comparison, and scrolls to the last TEXT.
 """
 
 import base64
@@ -77,7 +77,11 @@ if __name__ == "__main__":
     page, file, *texts = sys.argv[1:]
     with browser() as session:
         session.open(page, *texts)
-        session.run("document.querySelector('[data-component-id$=\"chat_panel.close\"]')?.click()")
+        session.run("""
+            document.querySelector('[data-component-id$="chat_panel.close"]')?.click()
+            for (const part of document.querySelectorAll('[role=button], button, h2, h3'))
+                if (['Visualizations', 'Parameters'].includes(part.innerText.trim())) part.click()
+        """)
         time.sleep(2)  # until pictures and charts are drawn
         session.run(f"""
             const shown = [...document.querySelectorAll('*')].filter(part => part.innerText?.trim() == {texts[-1]!r})
