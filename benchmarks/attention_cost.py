@@ -3,7 +3,7 @@
     python benchmarks/attention_cost.py [--longest SECONDS]
 
 N = 1, C = 32, n = 16; one thread and process CPU time on the CPU, events on a GPU. Modules take turns within a size
-and the median counts; what takes over three seconds runs once, and what is foretold to take over --longest is left
+and the median counts; what takes over three seconds is timed once, and what is foretold to take over --longest is left
 out. Memory is the most bytes of tensors that lived at once, beyond the input and the parameters, in units of the input.
 """
 
@@ -28,7 +28,7 @@ matplotlib.use("Agg")
 from matplotlib import pyplot as plt
 
 SIZES, CHANNELS, REGIONS = (128, 256, 512, 1024), 32, 16
-ROUNDS, ONCE = 7, 3.0  # turns of each module; seconds from which one run must do
+ROUNDS, ONCE = 7, 3.0  # turns of each module; seconds from which one turn must do
 DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
@@ -132,16 +132,14 @@ def compare(dtype: torch.dtype, training: bool, longest: float) -> list[dict]:
             if foretold > longest or needed > available_bytes(DEVICE):
                 before[name] = math.inf
                 continue
-            run(module, x[..., :8, :8].detach().requires_grad_(training))
             with LiveBytes(x, *module.parameters()) as memory:
                 first = seconds(run, module, x)
-            entries[name] = {"memory": memory.peak / (x.numel() * x.element_size()), "seconds": [first]}
-            if first < ONCE:
-                entries[name]["seconds"] = []
-                turns.append((name, module))
-        for _ in range(ROUNDS):
-            for name, module in turns:
-                entries[name]["seconds"].append(seconds(run, module, x))
+            entries[name] = {"memory": memory.peak / (x.numel() * x.element_size()), "seconds": []}
+            turns.append((name, module, 1 if first > ONCE else ROUNDS))
+        for turn in range(ROUNDS):
+            for name, module, runs in turns:
+                if turn < runs:
+                    entries[name]["seconds"].append(seconds(run, module, x))
         for name, entry in entries.items():
             before[name] = statistics.median(entry["seconds"])
             where = {"mode": "training" if training else "eval", "dtype": str(dtype).removeprefix("torch.")}
