@@ -192,7 +192,7 @@ def ratios(lines: list[dict]) -> list[dict]:
 
 def plot(lines: list[dict]) -> list[dict]:
     """Time against pixels on logarithmic axes, with the exponents fitted; returns them."""
-    figure, axes = plt.subplots(figsize=(6.4, 4.4), layout="constrained")
+    figure, axes = plt.subplots(figsize=(8, 4.2), layout="constrained")
     exponents = []
     for name in dict.fromkeys(line["module"] for line in lines):
         of_it = [e for e in lines if (e["mode"], e["dtype"], e["module"]) == ("eval", "float32", name)]
@@ -208,7 +208,7 @@ def plot(lines: list[dict]) -> list[dict]:
     axes.minorticks_off()
     axes.set(xlabel="pixels", ylabel="milliseconds", title=f"Evaluation, float32, N = 1, C = {CHANNELS}")
     axes.grid(alpha=0.3)
-    axes.legend(fontsize=8)
+    figure.legend(loc="outside right upper", fontsize=8)
     figure.savefig(ROOT / "benchmarks/results/attention_cost.png", dpi=150)
     return exponents
 
