@@ -7,6 +7,8 @@ only a few n x C matrices per image are kept.
 Maps are ``[N, C, P]`` in either order of memory: ``[N, C, H, W]`` contiguous or channels_last, without a copy.
 """
 
+import functools
+import warnings
 from collections.abc import Iterator
 
 import torch
@@ -52,25 +54,10 @@ class _WithPixelsAt(torch.autograd.Function):
 class _AttentiveNorm(torch.autograd.Function):
     @staticmethod
     def forward(ctx, x, weight, bias, value, value_bias, beta, alpha, rho, eps):
-        centre = x.mean(2, keepdim=True, dtype=weight.dtype)
-        y, moments = torch.empty_like(x), [(bias[:0], weight[:0], weight[:0])]
-        for images, spans in _chunks(x):
-            own = weight[images], bias[images], centre[images], value
-            pieces, sums = [], []
-            for span in spans:
-                _, layout, v = _layout_and_values(x[images, :, span], *own)
-                pieces.append((layout, v))
-                sums.append((layout.sum(2, keepdim=True), layout @ v.mT, layout @ v.square().mT))
-            moments.append(_moments(sums))
-            gain, shift = _matrices(*moments[-1][1:], beta, alpha, eps)
-            gain, shift = (rho * gain).mT, (rho * shift).mT
-            for span in spans:
-                layout, v = pieces.pop(0)
-                xbar = _product(shift, layout, onto=_product(gain, layout).mul_(v))
-                torch.add(xbar, x[images, :, span], out=y[images, :, span])
+        forward = _fused_forward if x.is_cuda and _has_kernels(x, weight, value) else _forward
+        y, *kept = forward(x, weight, bias, value, beta, alpha, rho, eps)
         ctx.eps = eps
-        moments = (torch.cat(parts) for parts in zip(*moments, strict=True))
-        ctx.save_for_backward(x, weight, bias, value, value_bias, beta, alpha, rho, centre, *moments)
+        ctx.save_for_backward(x, weight, bias, value, value_bias, beta, alpha, rho, *kept)
         return y
 
     @staticmethod
@@ -78,6 +65,70 @@ class _AttentiveNorm(torch.autograd.Function):
         # Whoever calls backward under autocast gets the same gradients.
         with torch.autocast(dy.device.type, enabled=False):
             return (_differentiable_backward if torch.is_grad_enabled() else _backward)(ctx, dy)
+
+
+def _forward(x, weight, bias, value, beta, alpha, rho, eps) -> tuple[Tensor, ...]:
+    """The output, and the centre, mass, mean and variance that backward wants."""
+    centre = x.mean(2, keepdim=True, dtype=weight.dtype)
+    y, moments = torch.empty_like(x), [(bias[:0], weight[:0], weight[:0])]
+    for images, spans in _chunks(x):
+        own = weight[images], bias[images], centre[images], value
+        pieces, sums = [], []
+        for span in spans:
+            _, layout, v = _layout_and_values(x[images, :, span], *own)
+            pieces.append((layout, v))
+            sums.append((layout.sum(2, keepdim=True), layout @ v.mT, layout @ v.square().mT))
+        moments.append(_moments(*map(torch.stack, zip(*sums, strict=True))))
+        gain, shift = _matrices(*moments[-1][1:], beta, alpha, eps)
+        gain, shift = (rho * gain).mT, (rho * shift).mT
+        for span in spans:
+            layout, v = pieces.pop(0)
+            xbar = _product(shift, layout, onto=_product(gain, layout).mul_(v))
+            torch.add(xbar, x[images, :, span], out=y[images, :, span])
+    return y, centre, *(torch.cat(parts) for parts in zip(*moments, strict=True))
+
+
+def _has_kernels(x: Tensor, weight: Tensor, value: Tensor | None) -> bool:
+    """Triton comes with PyTorch where CUDA does, on Linux; importing it takes a while, so only CUDA tensors do."""
+    try:
+        from . import attentive_norm_triton as kernels
+    except ImportError:
+        return False
+    return kernels.applies(x, weight) and _kernels_agree(x.device, x.dtype, *weight.shape[1:], value is not None)
+
+
+@functools.cache
+def _kernels_agree(device: torch.device, dtype: torch.dtype, regions: int, channels: int, has_value: bool) -> bool:
+    """Whether the kernels run on this device and make what ``_forward`` makes; tried once for each kind of map."""
+    generator = torch.Generator(device).manual_seed(0)  # leaves the random numbers of training alone
+
+    def draw(*shape: int) -> Tensor:
+        return torch.randn(shape, generator=generator, device=device)
+
+    x = (draw(2, channels, 1500) + 3).to(dtype)
+    value = draw(channels, channels) / channels**0.5 if has_value else None
+    affine = draw(regions, channels), draw(regions, channels), draw(1)
+    given = x, draw(2, regions, channels) / channels**0.5, draw(2, regions, 1), value, *affine, 1e-5
+    try:
+        ours, default = (forward(*given)[0].float() for forward in (_fused_forward, _forward))
+        error = ((ours - default).norm() / default.norm()).item()
+    except Exception as reason:  # compilers and drivers raise what they like
+        error = reason
+    if isinstance(error, float) and error < (1e-3 if dtype == torch.float32 else 1e-2):
+        return True
+    warnings.warn(f"attentive normalization goes on without its Triton kernels on {device}: {error!r}", stacklevel=2)
+    return False
+
+
+def _fused_forward(x, weight, bias, value, beta, alpha, rho, eps) -> tuple[Tensor, ...]:
+    """``_forward`` in two kernels."""
+    from . import attentive_norm_triton as kernels
+
+    centre = kernels.centre_of(x)
+    given = x, weight, bias + weight @ centre, centre, value
+    moments = _moments(*kernels.sums(*given))
+    gain, shift = _matrices(*moments[1:], beta, alpha, eps)
+    return kernels.output(*given, rho * gain, rho * shift), centre, *moments
 
 
 def _chunks(x: Tensor) -> Iterator[tuple[slice, list[slice]]]:
@@ -120,12 +171,12 @@ def _layout_and_values(
     return x0, layout, x0 if value is None else _product(value, x0)
 
 
-def _moments(sums: list[tuple[Tensor, Tensor, Tensor]]) -> tuple[Tensor, Tensor, Tensor]:
-    """Mass ``[N, n, 1]``, mean and variance ``[N, n, C]`` of every region, from each part's sums of S, S v and S v^2.
+def _moments(mass: Tensor, first: Tensor, second: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Mass ``[N, n, 1]``, mean and variance ``[N, n, C]`` of every region, from the sums of S, S v and S v^2 of parts.
 
-    Parts are merged by the law of total variance, which spares the cancellation of the map's own two large sums.
+    Parts stand in a dimension before the others, and are merged by the law of total variance, which spares the
+    cancellation of the map's own two large sums.
     """
-    mass, first, second = map(torch.stack, zip(*sums, strict=True))
     mass = mass.clamp_min(attentive_norm_products.least_mass(mass.dtype))
     means = first / mass
     variances = second / mass - means.square()
@@ -208,7 +259,8 @@ def _differentiable_backward(ctx, dy: Tensor) -> tuple[Tensor | None, ...]:
     """Backward as a graph of its own, for second derivatives: through the matrix products, at their cost in memory."""
     inputs = ctx.saved_tensors[:8]
     with torch.enable_grad():
-        y = attentive_norm_products.attentive_norm(*inputs, ctx.eps)
+        x, *others = inputs
+        y = attentive_norm_products.attentive_norm(x.to(others[0].dtype), *others, ctx.eps).to(x.dtype)
     wanted = [t for t, needed in zip(inputs, ctx.needs_input_grad, strict=False) if needed]
     found = iter(torch.autograd.grad(y, wanted, dy, create_graph=True))
     return *(next(found) if needed else None for needed in ctx.needs_input_grad[: len(inputs)]), None
