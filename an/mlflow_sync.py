@@ -215,7 +215,7 @@ def log_points(client: "MlflowClient", run: "Run", points: dict[tuple[str, int],
     if last.items() <= run.data.metrics.items():
         return  # one request wrote them all
     logged = {}
-    for name in last:
+    for name in last.keys() & run.data.metrics.keys():  # a new run has no history to ask for
         for point in sorted(client.get_metric_history(run.info.run_id, name), key=lambda point: point.timestamp):
             logged[name, point.step] = point.value
     now = milliseconds(time.time())
