@@ -57,15 +57,16 @@ def finished(row: str, seed: int, last: int = 20, metrics: dict | None = None, *
 def evaluated(head: dict, last: int, metrics: dict) -> None:
     folder = Path("nano", head["row"], f"seed-{head['seed']}")
     (Path("samples") / folder).mkdir(parents=True, exist_ok=True)
-    (Path("checkpoints") / folder).mkdir(parents=True, exist_ok=True)
     rng = np.random.default_rng(head["seed"])
     np.save(Path("samples") / folder / "samples.npy", rng.integers(0, 256, (100, 32, 32, 3), np.uint8))
-    (Path("checkpoints") / folder / snapshot_name(2)).write_bytes(b"weights")
     content = {
         "metrics": metrics | {"label_accuracy": None},
         "curve": [{"step": step, "fid": metrics["fid"] + last - step} for step in (0, last // 2, last)],
         "protocol": {"extractor": "classifier", "generated": 100},
-        "provenance": {"checkpoint_sha256": "5" * 64},
+        "provenance": {
+            "checkpoint": str(Path("checkpoints") / folder / snapshot_name(2)),
+            "checkpoint_sha256": "5" * 64,
+        },
         "training": {"key": head["key"]},
     }
     (Path("results") / folder / "metrics.json").write_text(json.dumps(content))

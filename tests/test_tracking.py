@@ -210,7 +210,7 @@ spool.close()
 def test_two_syncs_at_once_and_syncs_that_are_killed(folder):
     Path("mlflow.db").unlink()  # its making is part of the race
     for seed in range(2):
-        finished("an", seed, last=2500, metrics={"fid": 3.0})
+        finished("an", seed, last=1500, metrics={"fid": 3.0})
     track = [sys.executable, "-m", "an", "track", "--scale", "nano"]
     for _ in range(2):
         before, process = points(), subprocess.Popen(track)
@@ -219,7 +219,7 @@ def test_two_syncs_at_once_and_syncs_that_are_killed(folder):
             time.sleep(0.01)
         process.kill()
         process.wait()
-    assert points() < 2 * 4 * 2500
+    assert points() < 2 * 4 * 1500
     both = [subprocess.Popen(track) for _ in range(2)]
     assert [process.wait(timeout=120) for process in both] == [0, 0]
     assert_all_is_there()
@@ -229,7 +229,7 @@ def test_a_server_that_dies_in_the_middle_loses_nothing(folder, digits, monkeypa
     """Neither of the training under way, which knows no server, nor of those that have ended."""
     client()  # makes the store
     for seed in range(2):
-        finished("sngan", seed, last=3000, metrics={"fid": 3.0})
+        finished("sngan", seed, last=1500, metrics={"fid": 3.0})
     port = free_port()
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://127.0.0.1:{port}")
     monkeypatch.setattr(params, "FOLDER", params.FOLDER)
