@@ -102,4 +102,4 @@ def keep_freed_memory() -> None:
         if hasattr(library, "gnu_get_libc_version"):
             m_trim_threshold, m_mmap_max = -1, -4
             library.mallopt(m_mmap_max, 0)
-            library.mallopt(m_trim_threshold, 2**31 - 1)
+            library.mallopt(m_trim_threshold, -1)  # never

@@ -111,6 +111,16 @@ def test_first_and_second_derivatives():
     torch.autograd.gradgradcheck(lambda x: attentive_norm_analytic.with_pixels_at(x.sin(), index), given[:1])
 
 
+def test_second_derivatives_of_a_rounded_input():
+    layer = made(16, 4).eval()
+    results = []
+    for dtype in (torch.bfloat16, torch.float32):
+        x = (torch.arange(2 * 16 * 9) % 7 - 3.0).view(2, 16, 3, 3).to(dtype).requires_grad_()
+        gradient = torch.autograd.grad(layer(x).float().square().sum(), x, create_graph=True)[0]
+        results.append(torch.autograd.grad(gradient.float().square().sum(), x)[0])
+    assert results[0].dtype == torch.bfloat16 and relative(results[0], results[1].double()) < 0.02
+
+
 @pytest.mark.parametrize("path", [attentive_norm_analytic, attentive_norm_products])
 def test_an_empty_region_takes_no_part_and_harms_no_gradient(path):
     x, weight, bias, *others = [t.detach().float().requires_grad_() for t in arguments()]

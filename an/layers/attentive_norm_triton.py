@@ -4,8 +4,9 @@ One kernel sums S, S v and S v^2 over parts of each image, the other makes the o
 layout and v(x) in registers. Backward is that of ``attentive_norm_analytic``, which takes the same moments.
 
 The kernels' arithmetic is tested on the CPU by Triton's interpreter, and on CUDA against the CPU where a test run finds
-a GPU. They have been compiled for compute capability 9.0, but neither run nor timed there: hence
-``attentive_norm_analytic`` compares them with the default path before it uses them, and does without where they differ.
+a GPU. They have been compiled for compute capability 9.0, without a spilled register up to 16 regions, but neither run
+nor timed there: hence ``attentive_norm_analytic`` compares them with the default path before it uses them, and does
+without where they differ.
 """
 
 import torch
@@ -14,7 +15,7 @@ import triton.language as tl
 from torch import Tensor
 
 LEAST_DOT = 16  # shortest side of a matrix that tl.dot takes
-MOST_CHANNELS, MOST_REGIONS = 128, 32  # beyond, a program's registers spill
+MOST_CHANNELS, MOST_REGIONS = 128, 32  # beyond, a program's registers spill far
 PROGRAMS = 512  # a few for each multiprocessor
 CENTRE_PIXELS = 1024
 
@@ -81,7 +82,7 @@ def _sizes(x: Tensor, weight: Tensor, value: Tensor | None) -> dict:
         "CHANNELS": channels,
         "SOME": LEAST_DOT,
         "REGIONS": max(triton.next_power_of_2(weight.shape[1]), LEAST_DOT),
-        "PIXELS": 64 if channels <= 32 else 32,
+        "PIXELS": 32,
         "PRECISION": "tf32" if plain else "tf32x3",
         "num_warps": 4 if channels <= 64 else 8,
     }
