@@ -120,7 +120,7 @@ def bring(client: "MlflowClient", scale_name: str, spools: list[Spool]) -> None:
 def open_experiment(client: "MlflowClient", name: str) -> str:
     """The id of an experiment, made when it is missing."""
     found = client.get_experiment_by_name(name)
-    # Without this kind, the server's pages take it for an agent's and lead to traces and judges.
+    # The kind of an experiment whose runs are trainings, in the server's own words.
     kind = {"mlflow.experimentKind": "custom_model_development"}
     return found.experiment_id if found else client.create_experiment(name, tags=kind)
 
