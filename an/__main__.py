@@ -202,7 +202,7 @@ def evaluate(samples, reference, json, labels, reference_labels, weights, save_r
     """Compare any images with others by every metric, with the 2015 Inception; print a table and write JSON."""
     from .evaluation.evaluate import evaluate
 
-    evaluate(samples, reference, json, device(), labels, reference_labels, weights, save_reference, cache)
+    evaluate(samples, reference, json, device(gpus), labels, reference_labels, weights, save_reference, cache)
 
 
 @an.command()

@@ -36,7 +36,20 @@ FAULTS = [
 def test_a_fault_is_one_sentence_that_names_file_and_key(project, file, change, message):
     edit(project, file, change)
     if file == "rows.yaml":
-        arguments = ("--scale", "nano", "--seed", 0, "--data", "x", "--checkpoints", "x", "--events", "x")
+        arguments = (
+            "--scale",
+            "nano",
+            "--seed",
+            0,
+            "--data",
+            "x",
+            "--checkpoints",
+            "x",
+            "--events",
+            "x",
+            "--report",
+            "x",
+        )
         done = an(project, "train", "--row", "an", *arguments, "--scratch", "out")
     else:
         done = an(project, "prepare", "--scale", "nano", "--data", "out")
@@ -47,7 +60,7 @@ def test_a_fault_is_one_sentence_that_names_file_and_key(project, file, change, 
 
 def test_not_yaml(project):
     (project / "params/rows.yaml").write_text("an: {")
-    arguments = ("--seed", 0, "--data", "x", "--checkpoints", "x", "--events", "x", "--scratch", "x")
+    arguments = ("--seed", 0, "--data", "x", "--checkpoints", "x", "--events", "x", "--report", "x", "--scratch", "x")
     done = an(project, "train", "--row", "an", "--scale", "nano", *arguments)
     assert done.returncode == 1 and "params/rows.yaml is not valid YAML" in done.stderr
 

@@ -9,7 +9,7 @@ import time
 import pytest
 import torch
 from conftest import ROOT
-from kill_and_resume import arguments, finish, weights
+from kill_and_resume import arguments, finish, steps_done, weights
 
 from an.data.crop_preparation import prepare_crops
 from an.errors import UserError
@@ -81,9 +81,10 @@ def test_a_batch_that_does_not_divide_is_an_error():
         Replicas(0, 3).rows(8)
 
 
-def test_a_launched_job_stops_with_a_checkpoint_and_goes_on(digits, tmp_path):
+def test_a_launched_job_stops_with_a_checkpoint_and_goes_on(project, digits, tmp_path):
     """What ``--gpus 2`` does, on two CPU replicas: one command holds both, and hands its signal on."""
-    out = tmp_path / "out"
+    out, nano = tmp_path / "out", project / "params/scales/nano.yaml"
+    nano.write_text(nano.read_text().replace("steps: 2}", "steps: 60}"))
     script = tmp_path / "launched.py"
     script.write_text(
         "import sys\n"
@@ -95,9 +96,9 @@ def test_a_launched_job_stops_with_a_checkpoint_and_goes_on(digits, tmp_path):
         "    sys.exit(stop.status)\n"
     )
     command = [sys.executable, script, *arguments(digits, out)]
-    environment = {**ENVIRONMENT, "PYTHONPATH": str(ROOT)}
-    job = subprocess.Popen(command, cwd=ROOT, env=environment, stderr=subprocess.PIPE, text=True)
-    while not (out / "scratch/events.jsonl").exists():
+    environment = {**ENVIRONMENT, "PYTHONPATH": str(project)}
+    job = subprocess.Popen(command, cwd=project, env=environment, stderr=subprocess.PIPE, text=True)
+    while steps_done(out) == 0:
         assert job.poll() is None, job.stderr.read()[-3000:]
         time.sleep(0.01)
     job.send_signal(signal.SIGTERM)
@@ -105,6 +106,6 @@ def test_a_launched_job_stops_with_a_checkpoint_and_goes_on(digits, tmp_path):
     assert job.returncode == 128 + signal.SIGTERM, errors[-3000:]
     last = read_events(out / "scratch/events.jsonl")[-1]
     assert last["status"] == "interrupted"
-    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=120)
+    done = subprocess.run(command, cwd=project, env=environment, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr[-3000:]
-    assert [event["step"] for event in read_events(out / "events.jsonl") if event["kind"] == "step"] == [1, 2]
+    assert [event["step"] for event in read_events(out / "events.jsonl") if event["kind"] == "step"] == [*range(1, 61)]
