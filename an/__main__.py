@@ -51,28 +51,35 @@ def an():
     """Attentive normalization: one verb for each step of the pipeline, and `complete` for pictures of your own."""
 
 
+resolution = option("resolution", "Height and width of the images.", click.IntRange(1))
+path = option("path", "Folder that holds a data set which does not come with this project.", required=False)
+
+
 @an.command()
-@scale
+@option("dataset", "Which data set.", click.Choice(["digits", "imagenet"]))
+@resolution
+@path
 @data
-def prepare(scale, data):
-    """Bring the scale's data set to memory-mapped arrays with a manifest."""
+def prepare(dataset, resolution, path, data):
+    """Bring a data set to memory-mapped arrays with a manifest."""
     from .data.preparation import prepare
-    from .params import load_scale
 
-    settings = load_scale(scale)
-    prepare(settings.dataset, settings.resolution, data, settings.dataset_path)
+    if dataset == "imagenet" and not path:
+        raise click.UsageError("imagenet needs --path, the folder that holds its train/ and val/.")
+    prepare(dataset, resolution, data, path)
 
 
 @an.command()
-@scale
+@option("dataset", "Which data set.", click.Choice(["photographs", "paris_streetview"]))
+@resolution
+@option("test-crops", "Fixed crops of held-out photographs.", click.IntRange(1))
+@path
 @data
-def prepare_photographs(scale, data):
-    """Bring the scale's photographs for inpainting to memory-mapped arrays with a manifest."""
+def prepare_photographs(dataset, resolution, test_crops, path, data):
+    """Bring photographs for inpainting to memory-mapped arrays with a manifest."""
     from .data.crop_preparation import prepare_crops
-    from .params import load_scale
 
-    settings = load_scale(scale).inpainting
-    prepare_crops(settings.dataset, settings.resolution, settings.test_crops, data, settings.dataset_path)
+    prepare_crops(dataset, resolution, test_crops, data, path)
 
 
 @an.command()
@@ -106,15 +113,16 @@ def reference(scale, data, classifier, features, report, gpus):
 @row
 @scale
 @seed
-@data
+@option("data", "Folder of prepared arrays; none for the recall task, which draws its images.", required=False)
 @checkpoints
 @option("events", "JSON-lines file to write: losses and rates.")
 @option("report", "JSON file to write: how the run ended.")
 @option("scratch", "Folder of resume state.")
 @option("hours", "Stop with a resume point after so long, with exit status 124.", float, False)
+@click.option("--accept-code", is_flag=True, help="Go on from a resume point that other code made.")
 @gpus
-def train(row, scale, seed, data, checkpoints, events, report, scratch, hours, gpus):
-    """Train a row, of either task, on one or several GPUs; a killed run goes on from its scratch folder."""
+def train(row, scale, seed, data, checkpoints, events, report, scratch, hours, accept_code, gpus):
+    """Train a row, of any task, on one or several GPUs; a killed run goes on from its scratch folder."""
     import os
 
     from .devices import chosen
@@ -122,13 +130,20 @@ def train(row, scale, seed, data, checkpoints, events, report, scratch, hours, g
     from .training.adversarial import train
     from .training.inpainting import train_inpainting
     from .training.launch import launch
+    from .training.recall import train_recall
 
-    run = {"generation": train, "inpainting": train_inpainting}[load_row(row).task]
+    task = load_row(row).task
+    if task != "recall" and data is None:
+        raise click.UsageError(f"row '{row}' needs --data, the folder of its prepared arrays.")
     mine = taken(gpus)
     if len(mine) > 1 and "WORLD_SIZE" not in os.environ:
         launch(mine)
+        return
+    files = (checkpoints, events, report, scratch, hours, chosen(mine), accept_code)
+    if task == "recall":
+        train_recall(row, scale, seed, *files)
     else:
-        run(row, scale, seed, data, checkpoints, events, report, scratch, hours, chosen(mine))
+        {"generation": train, "inpainting": train_inpainting}[task](row, scale, seed, data, *files)
 
 
 @an.command()
@@ -186,6 +201,22 @@ def evaluate_row(
 
     made = (checkpoints, training, samples, snapshots, averaged)
     evaluate_row(row, scale, seed, data, classifier, features, *made, metrics, classes, device(gpus))
+
+
+@an.command()
+@row
+@scale
+@seed
+@checkpoint
+@training
+@metrics
+@option("example", "JSON file to write: one test image, its answers, and where the layer looked.")
+@gpus
+def evaluate_recall(row, scale, seed, checkpoint, training, metrics, example, gpus):
+    """Measure how many marks a trained layer of the recall task paints in their cues' colours."""
+    from .evaluation.recall import evaluate_recall
+
+    evaluate_recall(row, scale, seed, checkpoint, training, metrics, example, device(gpus))
 
 
 @an.command()
@@ -271,7 +302,7 @@ def time(scale, out, gpus):
 
 
 @an.command()
-@option("table", "1, 2, 3, 4 or 5.", click.IntRange(1, 5))
+@option("table", "1 to 6.", click.IntRange(1, 6))
 @scale
 @option("results", "Folder of result files.")
 @option("reports", "Folder to write into.")
@@ -322,15 +353,28 @@ def explain(table, row, metric, scale, results, reports):
 
 
 @an.command()
-@option("figure", "9.", click.IntRange(9, 9))
-@option("samples", "Folder of the scale's completed images.")
+@option("figure", "9 (of samples) or 10 (of results).", click.IntRange(9, 10))
+@option("source", "Folder of the scale's completed images, or of its results.")
 @seed
 @out
-def figure(figure, samples, seed, out):
+def figure(figure, source, seed, out):
     """Draw a figure as PNG."""
-    from .reporting.figures import figure9
+    from .reporting.figures import FIGURES
 
-    figure9(samples, seed, out)
+    FIGURES[figure](source, seed, out)
+
+
+@an.command()
+@scale
+@click.argument("targets", nargs=-1)
+def accept_code(scale, targets):
+    """Take TARGETS, files or phases of the workflow (default: all), as made by today's code, and keep a record of it.
+
+    For a change of the code that cannot change a result.
+    """
+    from .acceptance import accept_code
+
+    click.echo(accept_code(scale, targets))
 
 
 @an.command()

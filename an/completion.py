@@ -14,7 +14,7 @@ from .errors import UserError
 from .files import written_whole
 from .models import build_inpainting_generator
 from .progress import progress
-from .training import checkpoints
+from .weights import load_tensors
 
 STRIDE = 8  # the network halves a picture twice, and contextual attention once more
 
@@ -23,7 +23,7 @@ def load_generator(row_name: str, scale_name: str, checkpoint: str | Path, devic
     """The trained generator of an inpainting row, in evaluation mode. Raises UserError when the weights do not fit."""
     row, scale = params.load_row(row_name, "inpainting"), params.load_scale(scale_name)
     generator = build_inpainting_generator(row, scale)
-    weights = checkpoints.load(checkpoint, device)
+    weights = load_tensors(checkpoint, device)
     try:
         generator.load_state_dict(weights)
     except (RuntimeError, TypeError, AttributeError):

@@ -11,7 +11,7 @@ from .files import written_whole
 from .models import build_generator
 from .names import AVERAGED, snapshot_name
 from .progress import progress
-from .training import checkpoints
+from .weights import load_tensors
 
 
 def latent(seed: int, index: int, size: int) -> torch.Tensor:
@@ -60,7 +60,7 @@ def generate(
     counts, size = scale.evaluation, (scale.resolution, scale.resolution, 3)
 
     def fill(weights: str, out: np.ndarray) -> None:
-        generator.load_state_dict(checkpoints.load(Path(checkpoint_folder) / weights, device))
+        generator.load_state_dict(load_tensors(Path(checkpoint_folder) / weights, device))
         labels = np.arange(len(out)) % num_classes
         sample(generator, labels, seed, counts.batch, out, device, f"{row_name} seed {seed}, {weights}")
 

@@ -33,7 +33,7 @@ PATIENCE = 60  # seconds that a sync waits for another one
 STATUS = {"finished": "FINISHED", "interrupted": "KILLED", "diverged": "FAILED", "failed": "FAILED"}
 SEVEREST = ["RUNNING", "FAILED", "KILLED", "FINISHED"]  # a row's status is its seeds' first of these
 # The paper's columns; a row's run has these alone, so that the comparison of rows fits a screen.
-SCORES = ["fid", "intra_fid", "inception_score", "psnr", "ssim_volume", "mae_signed"]
+SCORES = ["fid", "intra_fid", "inception_score", "psnr", "ssim_volume", "mae_signed", "accuracy"]
 MAX_METRICS, MAX_PARAMS = 1000, 100  # that MLflow takes in one request
 DEFAULTS = {
     # A dead server costs seconds, not MLflow's four minutes, and no request is made twice: the next sync finds out
@@ -140,6 +140,7 @@ def log_training(client: "MlflowClient", run: "Run", spool: Spool, parent_id: st
     header, status = spool.header, spool.status
     log_params(client, run, {"seed": header["seed"]} | flattened(header["settings"]))
     log_tags(client, run, {"mlflow.parentRunId": parent_id} | provenance(spool))
+    log_points(client, run, attention_points(spool))
     log_dataset(client, run, header)
     log_file(client, run, "config.json", json.dumps(header, indent=1).encode())
     step = log_steps(client, run, spool.steps)
@@ -172,6 +173,16 @@ def log_steps(client: "MlflowClient", run: "Run", steps: list[dict]) -> int:
     if batch:
         client.log_batch(run.info.run_id, metrics=batch)
     return highest
+
+
+def attention_points(spool: Spool) -> dict[tuple[str, int], float]:
+    """What the attention layers did along training, as ``attention/<measure>``."""
+    return {
+        (f"attention/{name}", event["step"]): value
+        for event in spool.attention
+        for name, value in event.items()
+        if name not in ("kind", "time", "step")
+    }
 
 
 def step_metrics(event: dict) -> Iterator["Metric"]:
@@ -246,7 +257,9 @@ def log_dataset(client: "MlflowClient", run: "Run", header: dict) -> None:
 
     if not (run.inputs and run.inputs.dataset_inputs):
         scale = header["settings"]["scale"]
-        name, source = f"{scale['dataset']}-{scale['resolution']}", json.dumps({"sha256": header["data"]})
+        # The recall task draws its images; their digest is of the first test images.
+        name = f"{scale['dataset']}-{scale['resolution']}" if "dataset" in scale else header["task"]
+        source = json.dumps({"sha256": header["data"]})
         dataset = Dataset(name, header["data"][:32], "local", source)  # MLflow takes 36 digits of a digest
         client.log_inputs(run.info.run_id, [DatasetInput(dataset, [InputTag("mlflow.data.context", "training")])])
 

@@ -8,6 +8,7 @@ error that names file and key. The JSON Schema the workflow publishes is generat
 import difflib
 import hashlib
 import json
+import re
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -35,8 +36,26 @@ class SelfAttention(Strict):
     kind: Literal["self_attention"]
 
 
+class ContextualAttention(Strict):
+    """DeepFill's contextual attention."""
+
+    kind: Literal["contextual_attention"]
+
+
+class InstanceNorm(Strict):
+    """Instance normalization, with a scale and shift for each channel."""
+
+    kind: Literal["instance_norm"]
+
+
+class BatchNorm(Strict):
+    """Batch normalization: in evaluation it mixes no pixels at all."""
+
+    kind: Literal["batch_norm"]
+
+
 class AttentiveNorm(Strict):
-    """Attentive normalization; the switches are those of ``an.layers.AttentiveNorm2d``."""
+    """Attentive normalization; the switches are those of ``an.layers.AttentiveNorm2d``, and how it is trained."""
 
     kind: Literal["attentive_norm"]
     regions: PositiveInt = 16
@@ -48,11 +67,19 @@ class AttentiveNorm(Strict):
     self_sampling: bool = True
     pool: bool = True
     sample_in_eval: bool = False
+    sampling_share: Annotated[float, Field(ge=0, le=1)] = Field(
+        0.5, description="of the training, from its start, in which the self-sampling branch is on; the paper has 1"
+    )
+    start: Literal["normal", "orthogonal"] = "normal"
+    entities_spectral_norm: bool = Field(False, description="on W too, where the network's convolutions have it")
+    temperature: PositiveFloat = Field(0.5, description="tau of equation 4; it multiplies; the paper has 0.1")
+    penalty: Literal["directions", "entities"] = "directions"
     orthogonality: Weight = Field(1e-3, description="lambda_o of equation 1; the paper does not state it")
     placement: Literal["second_norm", "after_second_norm", "after_block"] = "second_norm"
 
     def layer_arguments(self) -> dict:
-        return self.model_dump(exclude={"kind", "regions", "orthogonality", "placement"})
+        about_training = {"orthogonality", "sampling_share", "entities_spectral_norm"}
+        return self.model_dump(exclude={"kind", "regions", "placement"} | about_training)
 
 
 class Row(Strict):
@@ -76,6 +103,20 @@ class InpaintingRow(Strict):
     wide: bool = Field(description="the widths of the paper's variant instead of DeepFill's")
     attention: AttentiveNorm | None = Field(description="in the second branch; null is contextual attention")
     losses: Literal["paper", "released"]
+
+
+RecallLayer = SelfAttention | AttentiveNorm | ContextualAttention | InstanceNorm | BatchNorm
+
+
+class RecallRow(Strict):
+    """One layer in the network of the recall task."""
+
+    task: Literal["recall"]
+    tables: dict[Literal[6], str]
+    attention: Annotated[RecallLayer, Field(discriminator="kind")]
+
+
+AnyRow = Row | InpaintingRow | RecallRow
 
 
 class Recipe(Strict):
@@ -155,6 +196,23 @@ class Inpainting(Strict):
         return f"data/{self.dataset}-{self.resolution}"
 
 
+class Recall(Strict):
+    """Table 6: spatial associative recall, supervised; Adam, whose rate rises to ``lr`` and falls to 0."""
+
+    seeds: list[Annotated[int, Field(ge=0)]] = Field(min_length=1)
+    keys: PositiveInt
+    gap: Annotated[int, Field(gt=3, multiple_of=2)] = Field(
+        description="columns between cues and marks; the network without a layer sees 3 pixels to each side"
+    )
+    channels: Annotated[int, Field(ge=8)]
+    lr: PositiveFloat
+    batch: PositiveInt
+    steps: PositiveInt
+    test_images: PositiveInt
+    checkpoint_every: PositiveInt
+    log_every: PositiveInt
+
+
 class Timing(Strict):
     """Table 5: module inference time at batch 1."""
 
@@ -193,6 +251,7 @@ class Scale(Strict):
     recipes: dict[Literal["ttur", "sngan"], Recipe]
     evaluation: Evaluation
     inpainting: Inpainting
+    recall: Recall
     timing: Timing
 
     @model_validator(mode="after")
@@ -214,6 +273,10 @@ class Scale(Strict):
         if self.dataset == "imagenet" and not self.dataset_path:
             raise ValueError("dataset_path must name the folder that holds ImageNet's train/ and val/")
         return self
+
+    def seeds_of(self, row: AnyRow) -> list[int]:
+        """The seeds that a row is trained with."""
+        return self.recall.seeds if row.task == "recall" else self.seeds
 
     def snapshot_steps(self, row: Row) -> list[int]:
         """Steps at which the generator is kept, from 0 (untrained) to the last."""
@@ -237,17 +300,18 @@ class Published(Strict):
     table5: dict[str, list[float | None]]
 
 
+SCALE_NAME = "^[a-z0-9][a-z0-9_-]*$"  # it stands in paths and command lines
 RowName = Annotated[str, Field(pattern="^[a-z0-9-]+$")]
-Rows = TypeAdapter(dict[RowName, Annotated[Row | InpaintingRow, Field(discriminator="task")]])
+Rows = TypeAdapter(dict[RowName, Annotated[AnyRow, Field(discriminator="task")]])
 
 
-def load_rows(task: str | None = None) -> dict[str, Row | InpaintingRow]:
+def load_rows(task: str | None = None) -> dict[str, AnyRow]:
     """Rows by name, of every task or of one. Raises UserError naming file and key."""
     rows = _load(FOLDER / "rows.yaml", Rows)
     return {name: row for name, row in rows.items() if task in (None, row.task)}
 
 
-def load_row(name: str, task: str | None = None) -> Row | InpaintingRow:
+def load_row(name: str, task: str | None = None) -> AnyRow:
     """One row by name. Raises UserError for one that is unknown or of another task."""
     rows = load_rows(task)
     if name not in rows:
@@ -256,7 +320,9 @@ def load_row(name: str, task: str | None = None) -> Row | InpaintingRow:
 
 
 def load_scale(name: str) -> Scale:
-    """One scale by name. Raises UserError for an unknown or faulty one."""
+    """One scale by name. Raises UserError for an unknown or faulty one, and for a name with characters of a shell."""
+    if not re.fullmatch(SCALE_NAME, name):
+        raise UserError(f"scale {name!r}: a scale's name has small letters, digits, '-' and '_' only ({SCALE_NAME}).")
     path = FOLDER / "scales" / f"{name}.yaml"
     known = sorted(p.stem for p in path.parent.glob("*.yaml"))
     if name not in known:
@@ -300,6 +366,15 @@ def inpainting_settings(row: InpaintingRow, scale: Scale) -> dict:
     }
 
 
+def recall_settings(row: RecallRow, scale: Scale) -> dict:
+    """Everything that determines a recall run's result, besides its seed and code."""
+    housekeeping = {"seeds", "test_images", "checkpoint_every", "log_every"}
+    return {
+        "row": row.model_dump(mode="json", exclude={"tables"}),
+        "scale": scale.recall.model_dump(mode="json", exclude=housekeeping),
+    }
+
+
 def digest(settings: dict) -> str:
     """A short name for settings, equal exactly when they are."""
     return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:16]
@@ -324,14 +399,17 @@ def _load(path: Path, adapter: TypeAdapter):
         raise UserError(f"{shown}: {_first_fault(error)}.") from None
 
 
+# pydantic names the chosen member of a union in the location; people do not.
+UNION_MEMBERS = [
+    *("generation", "inpainting", "recall"),
+    *("attentive_norm", "self_attention", "contextual_attention", "instance_norm", "batch_norm"),
+]
+
+
 def _first_fault(error: ValidationError) -> str:
     fault = error.errors()[0]
-    # pydantic names the chosen member of a union in the location; people do not.
-    key = ".".join(
-        str(part)
-        for part in fault["loc"]
-        if part not in ("self_attention", "attentive_norm", "generation", "inpainting")
-    )
+    first, *others = fault["loc"] or [""]
+    key = ".".join(str(part) for part in [first, *(part for part in others if part not in UNION_MEMBERS)])
     if fault["type"] == "extra_forbidden":
         known = [name for model in Strict.__subclasses__() for name in model.model_fields]
         return f"unknown key '{key}'{hint(str(fault['loc'][-1]), known)}"

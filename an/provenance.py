@@ -1,4 +1,4 @@
-"""Where a number comes from: commit, code digest, device, versions."""
+"""Where a number comes from: the commit, and the version of all data."""
 
 import hashlib
 import subprocess
@@ -6,16 +6,6 @@ from pathlib import Path
 
 PACKAGE = Path(__file__).resolve().parent
 DVC_LOCK = PACKAGE.parent / "dvc.lock"
-
-
-def code_digest(*parts: str) -> str:
-    """A short digest of the package's source under the given files and folders, e.g. ``("layers", "files.py")``."""
-    digest = hashlib.sha256()
-    for part in parts:
-        path = PACKAGE / part
-        for file in sorted(path.rglob("*.py")) if path.is_dir() else [path]:
-            digest.update(f"{file.relative_to(PACKAGE)}\0".encode() + file.read_bytes() + b"\0")
-    return digest.hexdigest()[:16]
 
 
 def commit() -> str:

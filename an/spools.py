@@ -15,6 +15,7 @@ class Spool(NamedTuple):
 
     header: dict
     steps: list[dict]
+    attention: list[dict]  # what the attention layers did, at every resume point
     status: dict | None  # None while it runs, or when it was killed without a word
     metrics: dict | None  # metrics.json, once this very training was evaluated
 
@@ -40,7 +41,7 @@ def read_spool(events_file: Path, metrics_file: Path) -> Spool | None:
     evaluated = metrics.get("training", {}).get("key") == header["key"]  # not of an earlier training
     return Spool(
         header,
-        [event for event in events if event["kind"] == "step"],
+        *([event for event in events if event["kind"] == kind] for kind in ("step", "attention")),
         last if last["kind"] == "status" else None,
         metrics if evaluated else None,
     )

@@ -49,6 +49,12 @@ def timed(run, repeats: int):
     return statistics.median(seconds), result
 
 
+def measured(name: str) -> list[dict]:
+    """The lines of an earlier ``report``, for scripts that go on where they were stopped; none without a file."""
+    file = ROOT / "benchmarks/results" / f"{name}.json"
+    return json.loads(file.read_text())["lines"] if file.exists() else []
+
+
 def report(name: str, lines: list[dict], about: dict, where: dict) -> None:
     """Print lines as a table and write them to ``benchmarks/results/<name>.json``."""
     columns = list(dict.fromkeys(key for line in lines for key in line))

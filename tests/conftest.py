@@ -52,7 +52,7 @@ def reproduced(tmp_path_factory) -> Path:
     git(project, "init", "--quiet")
     git(project, "add", "--all")
     git(project, "commit", "--quiet", "--message", "The project, at nano scale")
-    done = dvc(project, "repro")
+    done = dvc(project, "repro", timeout=2400)  # a minute or two of a machine that does nothing else
     assert done.returncode == 0, (done.stdout + done.stderr)[-3000:]
     return project
 

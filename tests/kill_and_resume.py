@@ -20,7 +20,7 @@ import yaml
 
 from an import params
 from an.__main__ import main
-from an.training import adversarial, inpainting  # noqa: F401 - for what is forked below
+from an.training import adversarial, inpainting, recall  # noqa: F401 - for what is forked below
 
 torch.optim.Adam([torch.zeros(1)])  # the first one imports much; what is forked below then has it
 PARAMS = params.FOLDER
@@ -35,14 +35,18 @@ def use_params(folder: Path, steps: int, checkpoint_every: int = 2, **recipe) ->
     nano = yaml.safe_load((PARAMS / "scales/nano.yaml").read_text())
     for each in nano["recipes"].values():
         each.update(steps=steps, **recipe)
-    nano["checkpoint_every"] = nano["inpainting"]["checkpoint_every"] = checkpoint_every
+    for part in (nano, nano["inpainting"], nano["recall"]):
+        part["checkpoint_every"] = checkpoint_every
     nano["inpainting"].update(pretraining_steps=steps // 2, adversarial_steps=steps // 2)
+    nano["recall"]["steps"] = steps
     (folder / "scales/nano.yaml").write_text(yaml.safe_dump(nano))
     params.FOLDER = folder
 
 
-def arguments(data: Path, out: Path, row: str = "an", *more: str) -> list[str]:
-    paths = {"data": data, "checkpoints": out, "events": out / "events.jsonl", "report": out / "training.json"}
+def arguments(data: Path | None, out: Path, row: str = "an", *more: str) -> list[str]:
+    """Of ``python -m an train``; the recall task takes no data."""
+    paths = {"data": data} if data else {}
+    paths |= {"checkpoints": out, "events": out / "events.jsonl", "report": out / "training.json"}
     named = {"row": row, "scale": "nano", "seed": 0, **paths, "scratch": out / "scratch", "gpus": 0}
     return ["train", *(str(a) for name, value in named.items() for a in (f"--{name}", value)), *more]
 
@@ -114,10 +118,13 @@ def compare(row: str, kills: int, steps: int, seed: int, folder: Path) -> bool:
 
     params.FOLDER = PARAMS
     data = folder / "data"
-    if params.load_row(row).task == "inpainting":
+    task = params.load_row(row).task
+    if task == "inpainting":
         prepare_crops("photographs", 32, 4, data)
-    else:
+    elif task == "generation":
         prepare("digits", 32, data)
+    else:
+        data = None
     use_params(folder / "params", steps)
     straight, resumed = folder / "straight", folder / "resumed"
     assert finish(arguments(data, straight, row), folder / "straight.log") == 0

@@ -14,7 +14,11 @@ STARTED = 1_700_000_000.0
 def header(row: str, seed: int, **changed) -> dict:
     scale, parameters = params.load_scale("nano"), params.load_row(row)
     task = parameters.task
-    settings = {"generation": params.training_settings, "inpainting": params.inpainting_settings}[task]
+    settings = {
+        "generation": params.training_settings,
+        "inpainting": params.inpainting_settings,
+        "recall": params.recall_settings,
+    }[task]
     settings = settings(parameters, scale) | changed
     digest = params.digest(settings)
     return {
@@ -30,6 +34,14 @@ def steps(last: int, first: int = 1, started: float = STARTED) -> list[dict]:
     return [
         {"kind": "step", "step": k, "time": started + k, "generator": 1 / k, "discriminator": k / 7, "lr": 1e-3}
         for k in range(first, last + 1)
+    ]
+
+
+def attention(*points: int, **measures: float) -> list[dict]:
+    """What the attention layers did at these steps: each measure is higher by the step."""
+    return [
+        {"kind": "attention", "step": k, "time": STARTED + k, **{name: value + k for name, value in measures.items()}}
+        for k in points
     ]
 
 

@@ -49,12 +49,50 @@ def test_output_and_every_gradient_are_the_equations(training, affine, moments, 
 SAMPLING = ("key", "query", "t")  # parameters of the branch that evaluation switches off
 
 
-@pytest.mark.parametrize("switches", [{"value": False}, {"self_sampling": False}, {"sample_in_eval": True}])
-def test_switches_follow_the_equations(switches):
-    layer = made(**switches).eval()
+@pytest.mark.parametrize("training", [True, False])
+@pytest.mark.parametrize(
+    "switches",
+    [
+        *({"value": False}, {"self_sampling": False}, {"sample_in_eval": True}, {"start": "orthogonal"}),
+        *({"temperature": 10.0}, {"temperature": 1.0, "sample_in_eval": True, "moments": "literal"}),
+    ],
+)
+def test_switches_follow_the_equations(switches, training):
+    layer = made(**switches).train(training)
+    sharper = layer.temperature / 0.1
+    with torch.no_grad():  # logits of a few ones, as at the default temperature: regions of one pixel are all rounding
+        layer.entities.weight.div_(sharper)
+        if layer.self_sampling:
+            layer.t.div_(sharper)
     x = image(2, 16, 6, 6)
-    positions = positions_drawn(layer, x) if layer.sample_in_eval else None
+    samples = layer.self_sampling if training else layer.sample_in_eval
+    positions = positions_drawn(layer, x) if samples else None
     torch.testing.assert_close(layer(x), attentive_norm(layer, x, positions), rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize("statistics", ["instance", "layer"])
+def test_training_without_sampling_is_evaluation(statistics):
+    """In output and gradients; the branch gets none, and comes back with the attribute."""
+    layer = made(statistics=statistics)
+    x = image(2, 16, 6, 8)
+    evaluated = layer.eval()(x)
+    evaluated.sum().backward()
+    expected = {name: p.grad for name, p in layer.named_parameters()}
+    layer.zero_grad()
+    layer.train().sampling = False
+    trained = layer(x)
+    assert torch.equal(trained, evaluated)
+    trained.sum().backward()
+    for name, parameter in layer.named_parameters():
+        if name.split(".")[0] in SAMPLING:
+            assert parameter.grad is None and expected[name] is None, name
+        else:
+            assert torch.equal(parameter.grad, expected[name]), name
+    layer.sampling = True
+    assert not torch.equal(layer(x), evaluated)
+    layer.eval().sampling = False
+    layer.sample_in_eval = True
+    assert not torch.equal(layer(x), evaluated), "evaluation asks sample_in_eval alone"
 
 
 def region_moments(layer, x):
@@ -92,6 +130,29 @@ def test_batch_statistics_are_kept_for_evaluation():
     torch.testing.assert_close(layer.eval()(x), trained, rtol=1e-6, atol=1e-6)
     # In evaluation an image does not depend on its batch.
     torch.testing.assert_close(layer(x[:1]), layer(x)[:1], rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("sample_in_eval", [False, True])
+def test_running_estimates_are_of_the_layout_that_evaluation_uses(sample_in_eval):
+    """Moments of v over whole regions of the batch, one pixel at a time, though training normalizes by others."""
+    layer = made(statistics="batch", momentum=1.0, sample_in_eval=sample_in_eval)
+    layer.keep_layout = True
+    x = image(3, 16, 4, 6, mean=2.0)
+    layer(x)
+    with torch.no_grad():
+        pixels = x.flatten(2).mT.flatten(0, 1)  # [P, C] of all images
+        v = pixels @ layer.value.weight[:, :, 0, 0].T + layer.value.bias
+        layout = torch.softmax(layer.temperature * pixels @ layer.entities.weight[:, :, 0, 0].T, dim=1)
+        sampled = layer.last_layout.flatten(2).mT.flatten(0, 1)
+        assert (layout - sampled).abs().max() > 0.1, "training did not sample"
+        if sample_in_eval:
+            layout = sampled
+        for i in range(layer.regions):
+            mass = sum(s[i] for s in layout)
+            mean = sum(s[i] * value for s, value in zip(layout, v, strict=True)) / mass
+            var = sum(s[i] * (value - mean) ** 2 for s, value in zip(layout, v, strict=True)) / mass
+            torch.testing.assert_close(layer.running_mean[i], mean, rtol=1e-9, atol=1e-9)
+            torch.testing.assert_close(layer.running_var[i], var, rtol=1e-9, atol=1e-9)
 
 
 @settings(max_examples=25, deadline=None)
@@ -163,12 +224,70 @@ def test_layout_of_memory_does_not_matter():
     torch.testing.assert_close(layer(x.mT.contiguous().mT), expected)
 
 
-def test_orthogonality_loss_is_equation_1():
-    layer = made(regions=3)
+@pytest.mark.parametrize("penalty", ["entities", "directions"])
+def test_orthogonality_loss_is_equation_1(penalty):
+    layer = made(regions=3, penalty=penalty)
     w = layer.entities.weight[:, :, 0, 0]
+    if penalty == "directions":
+        w = w / torch.linalg.vector_norm(w, dim=1, keepdim=True)
     expected = torch.linalg.matrix_norm(w @ w.T - torch.eye(3, dtype=torch.float64)) ** 2
     torch.testing.assert_close(layer.orthogonality_loss(), expected)
-    assert AttentiveNorm2d(16, 4).orthogonality_loss() < 1e-10, "the entities start orthogonal"
+
+
+def test_only_the_printed_penalty_pulls_at_the_entities_lengths():
+    for penalty in ("entities", "directions"):
+        layer = made(regions=3, penalty=penalty)
+        layer.orthogonality_loss().backward()
+        along = (layer.entities.weight.grad * layer.entities.weight).sum((1, 2, 3))
+        across = layer.entities.weight.grad.abs().max()
+        assert across > 1e-3  # both pull at directions
+        assert (along.abs() > 1).all() if penalty == "entities" else along.abs().max() < 1e-9
+
+
+def test_the_least_penalty_of_more_entities_than_channels():
+    """Two copies of an orthonormal basis are a tight frame, of the least n^2 / C - n."""
+    layer = AttentiveNorm2d(8, 16, dtype=torch.float64)
+    with torch.no_grad():
+        layer.entities.weight.copy_(torch.eye(8).repeat(2, 1)[:, :, None, None])
+    layer.orthogonality_loss().backward()
+    assert layer.orthogonality_loss().item() == pytest.approx(16**2 / 8 - 16)
+    assert layer.entities.weight.grad.abs().max() < 1e-12, "no direction lowers it"
+
+
+def test_entities_start_as_asked():
+    plain = {"value": False, "self_sampling": False}
+    w = AttentiveNorm2d(64, 8, start="orthogonal", dtype=torch.float64, **plain).entities.weight[:, :, 0, 0]
+    torch.testing.assert_close(w @ w.T, torch.eye(8, dtype=torch.float64))
+    w = AttentiveNorm2d(1024, 64, start="normal", **plain).entities.weight
+    assert w.mean().abs() < 5 / w.numel() ** 0.5  # 5 standard deviations of the mean and of the variance
+    assert (w.var() - 1).abs() < 5 * (2 / w.numel()) ** 0.5
+    torch.manual_seed(0)
+    default = AttentiveNorm2d(64, 8)
+    torch.manual_seed(0)
+    assert torch.equal(AttentiveNorm2d(64, 8, start="normal").entities.weight, default.entities.weight)
+
+
+@pytest.mark.parametrize(
+    "switches",
+    [
+        *({"start": "orthogonal"}, {"penalty": "entities"}, {"temperature": 10.0}, {"sample_in_eval": True}),
+        *({"moments": "literal"}, {"statistics": "batch"}, {"statistics": "layer"}, {"pool": False}),
+    ],
+)
+def test_parameters_do_not_depend_on_how_they_are_used(switches):
+    def shapes(layer):
+        return {name: parameter.shape for name, parameter in layer.named_parameters()}
+
+    assert shapes(AttentiveNorm2d(16, 4, **switches)) == shapes(AttentiveNorm2d(16, 4))
+
+
+@pytest.mark.parametrize("training", [True, False])
+@pytest.mark.parametrize("switches", [{}, {"statistics": "batch", "start": "orthogonal"}, {"moments": "literal"}])
+def test_shapes_are_found_without_data(switches, training):
+    with torch.device("meta"):
+        layer = AttentiveNorm2d(16, 4, **switches).train(training)
+        out = layer(torch.empty(2, 16, 6, 7))
+    assert out.is_meta and out.shape == (2, 16, 6, 7) and layer.soft_layout(out).shape == (2, 4, 6, 7)
 
 
 def test_every_pixel_is_sampled_equally_often():
@@ -226,6 +345,8 @@ def test_state_survives_saving_and_names_are_stable():
     "make",
     [
         lambda: AttentiveNorm2d(16, statistics="spectral"),
+        lambda: AttentiveNorm2d(16, start="uniform"),
+        lambda: AttentiveNorm2d(16, penalty="rows"),
         lambda: AttentiveNorm2d(4),
         lambda: AttentiveNorm2d(16, regions=0),
         lambda: AttentiveNorm2d(12, statistics="group", groups=8),

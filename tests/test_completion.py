@@ -13,7 +13,7 @@ from an.errors import UserError
 from an.evaluation.completions import evaluate_completions
 from an.files import sha256, write_json
 from an.models import build_inpainting_generator
-from an.training import checkpoints
+from an.weights import save_tensors
 
 CPU = torch.device("cpu")
 
@@ -27,7 +27,7 @@ def generator(row):
 def weights(tmp_path_factory):
     folder = tmp_path_factory.mktemp("weights")
     for row in ("ca", "an-inpainting"):
-        checkpoints.save(folder / f"{row}.pt", generator(row).state_dict())
+        save_tensors(folder / f"{row}.pt", generator(row).state_dict())
     return folder
 
 

@@ -24,7 +24,7 @@ from an.evaluation.reference import extract_reference
 from an.files import sha256, write_json
 from an.generation import latent, sample
 from an.models import build
-from an.training import checkpoints
+from an.weights import save_tensors
 
 CPU = torch.device("cpu")
 
@@ -220,7 +220,7 @@ def generated(digits, tmp_path_factory):
     folder = tmp_path_factory.mktemp("generated")
     torch.manual_seed(0)
     network = FeatureClassifier(params.load_scale("nano").evaluation.classifier.channels, 10)
-    checkpoints.save(folder / "classifier.pt", network.state_dict())
+    save_tensors(folder / "classifier.pt", network.state_dict())
     extract_reference("nano", digits, folder / "classifier.pt", folder / "f.npy", folder / "reference.json", CPU)
     rng, real = np.random.default_rng(0), np.load(digits / "train_images.npy")
     np.save(folder / "samples.npy", real[:100])

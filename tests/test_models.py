@@ -12,7 +12,7 @@ from an.errors import UserError
 from an.layers import AttentiveNorm2d, ConditionalBatchNorm2d, SelfAttention2d
 from an.models import build
 from an.models.resampling import conv_pool, upsample_conv
-from an.models.spectral import spectral_norm
+from an.models.spectral import settle, spectral_norm
 
 COUNTS = {  # at ImageNet 128, and SN-GAN at CIFAR size
     ("sngan", "paper", 1000): (41_996_931, 30_041_857),
@@ -25,8 +25,19 @@ COUNTS = {  # at ImageNet 128, and SN-GAN at CIFAR size
 
 @pytest.mark.parametrize("name", COUNTS)
 def test_parameter_counts(name):
-    counts = tuple(sum(p.numel() for p in network.parameters()) for network in build(*name))
+    with torch.device("meta"):  # sizes alone; nothing is drawn
+        counts = tuple(sum(p.numel() for p in network.parameters()) for network in build(*name))
     assert counts == COUNTS[name]
+
+
+@pytest.mark.parametrize("row", ["sagan", "an", "an-literal", "an-bn"])
+def test_the_paper_s_networks_are_built_and_run_without_data(row):
+    with torch.device("meta"):
+        generator, discriminator = build(row, "paper", 1000)
+        labels = torch.zeros(2, dtype=torch.int64)
+        images = generator(torch.empty(2, generator.latent), labels)
+        realness, _ = discriminator(images, labels)
+    assert images.is_meta and images.shape == (2, 3, 128, 128) and realness.shape == (2,)
 
 
 @pytest.mark.parametrize("row", params.load_rows("generation"))
@@ -80,6 +91,26 @@ def test_spectral_norm_is_one_power_iteration_per_use(make):
     torch.testing.assert_close(of_torch.eval().weight, layer.eval().weight)
 
 
+def test_settled_weights_have_spectral_norm_one():
+    """Whatever became of the weights; nothing but the norms' vectors is changed."""
+    generator, _ = build("an", "nano", 10)
+    generator.eval()
+    normalized = [m for m in generator.modules() if parametrize.is_parametrized(m)]
+    with torch.no_grad():
+        for module in normalized:
+            module.parametrizations.weight.original.normal_(std=3.0)
+
+    def norms():
+        return torch.stack([torch.linalg.matrix_norm(m.weight.flatten(1), 2) for m in normalized])
+
+    before = {name: tensor.clone() for name, tensor in generator.state_dict().items()}
+    assert len(normalized) > 10 and ((norms() - 1).abs() > 0.05).all(), "the old vectors would do"
+    settle(generator)
+    assert (norms() - 1).abs().max() < 1e-5
+    changed = {name for name, tensor in generator.state_dict().items() if not torch.equal(tensor, before[name])}
+    assert {name.rsplit(".", 1)[1] for name in changed} == {"_u", "_v"}
+
+
 def test_spectral_norm_stays_in_float32_under_autocast():
     layer = spectral_norm(torch.nn.Conv2d(6, 8, 3))
     other = deepcopy(layer)
@@ -108,12 +139,16 @@ def test_merged_convolutions_equal_the_two_steps(batch, memory_format):
 def test_which_layers_are_spectrally_normalized():
     def plain(network):
         kinds = (torch.nn.Conv2d, torch.nn.Linear)
-        return [m for m in network.modules() if isinstance(m, kinds) and not parametrize.is_parametrized(m)]
+        return {m for m in network.modules() if isinstance(m, kinds) and not parametrize.is_parametrized(m)}
 
-    for row in params.load_rows("generation"):
+    for row, switches in params.load_rows("generation").items():
         generator, discriminator = build(row, "nano", 10)
-        assert not plain(discriminator), row
-        assert bool(plain(generator)) == (row in ("acgan", "sngan")), row
+        for network, normalized in ((generator, row not in ("acgan", "sngan")), (discriminator, True)):
+            # Spectral normalization would bring the entities' lengths to 1 and below, and the layout to uniform.
+            left_out = {m.entities for m in network.modules() if isinstance(m, AttentiveNorm2d)}
+            if getattr(switches.attention, "entities_spectral_norm", False):
+                left_out = set()
+            assert (plain(network) == left_out) == normalized, row
     assert not any(
         parametrize.is_parametrized(m)
         for block in generator.modules()
@@ -123,11 +158,13 @@ def test_which_layers_are_spectrally_normalized():
 
 
 def test_attention_stands_at_the_paper_s_places():
-    generator, discriminator = build("an", "paper", 1000)
+    with torch.device("meta"):
+        generator, discriminator = build("an", "paper", 1000)
     assert isinstance(generator.blocks[2].norm2, AttentiveNorm2d) and generator.blocks[2].norm2.channels == 256
     assert discriminator.blocks[0].attention_before_relu.channels == 64
     assert sum(isinstance(m, AttentiveNorm2d) for m in [*generator.modules(), *discriminator.modules()]) == 2
-    generator, discriminator = build("sagan", "paper", 1000)
+    with torch.device("meta"):
+        generator, discriminator = build("sagan", "paper", 1000)
     assert isinstance(generator.blocks[2].attention, SelfAttention2d)
     assert discriminator.blocks[1].attention.channels == 128
 

@@ -27,6 +27,13 @@ FAULTS = [
     ("scales/nano.yaml", lambda c: c.update(attention_resolution=32), "attention_resolution must be"),
     ("scales/nano.yaml", lambda c: c.update(snapshots=3), "must be a multiple of snapshots"),
     ("scales/nano.yaml", lambda c: c.update(dataset="imagenet"), "dataset_path must name the folder"),
+    ("scales/nano.yaml", lambda c: c["recall"].update(gap=3), "key 'recall.gap' is 3"),
+    ("scales/nano.yaml", lambda c: c["recall"].pop("seeds"), "key 'recall.seeds' is missing"),
+    ("rows.yaml", lambda c: c["an"]["attention"].update(sampling_share=2), "key 'an.attention.sampling_share' is 2"),
+    (
+        *("rows.yaml", lambda c: c["recall-in"]["attention"].update(regions=4)),
+        "unknown key 'recall-in.attention.regions'",
+    ),
     ("rows.yaml", lambda c: c["an"]["attention"].update(region=8), "unknown key 'an.attention.region' (did you mean"),
     ("rows.yaml", lambda c: c["an"].update(conditioning="projecton"), "key 'an.conditioning' is 'projecton'"),
 ]
@@ -52,7 +59,7 @@ def test_a_fault_is_one_sentence_that_names_file_and_key(project, file, change, 
         )
         done = an(project, "train", "--row", "an", *arguments, "--scratch", "out")
     else:
-        done = an(project, "prepare", "--scale", "nano", "--data", "out")
+        done = an(project, "time", "--scale", "nano", "--out", "out")
     assert done.returncode == 1 and message in done.stderr and f"params/{file}" in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1
     assert not (project / "out").exists()
@@ -86,6 +93,43 @@ def test_digest_follows_what_matters_to_training_and_nothing_else():
     slower = scale.recipes["ttur"].model_copy(update={"generator_lr": 1e-9})
     other = scale.model_copy(update={"recipes": {**scale.recipes, "ttur": slower}})
     assert digest(an_row, other) != digest(an_row) and digest(rows["sngan"], other) == digest(rows["sngan"])
+
+
+def test_digest_of_a_recall_row_follows_its_own_part_of_the_scale():
+    rows, scale = params.load_rows("recall"), params.load_scale("smoke")
+
+    def digest(row, **changed):
+        part = scale.recall.model_copy(update=changed)
+        return params.digest(params.recall_settings(row, scale.model_copy(update={"recall": part})))
+
+    assert len({digest(row) for row in rows.values()}) == len(rows) == 8, "two rows are the same"
+    an_row = rows["recall-an"]
+    for housekeeping in ({"seeds": [7]}, {"test_images": 4}, {"checkpoint_every": 3}, {"log_every": 3}):
+        assert digest(an_row, **housekeeping) == digest(an_row)
+    for change in ({"keys": 4}, {"gap": 12}, {"channels": 8}, {"lr": 1.0}, {"batch": 2}, {"steps": 5}):
+        assert digest(an_row, **change) != digest(an_row), change
+
+
+def test_every_row_has_its_seeds():
+    scale = params.load_scale("smoke")
+    assert scale.seeds_of(params.load_row("an")) == scale.seeds_of(params.load_row("ca")) == [0, 1]
+    assert scale.seeds_of(params.load_row("recall-an")) == [0, 1, 2]
+
+
+def test_the_rows_are_the_readings_that_their_comments_say():
+    rows = params.load_rows()
+    an_row, literal = rows["an"].attention, rows["an-literal"].attention
+    assert (an_row.start, an_row.penalty, an_row.temperature, an_row.sampling_share) == (
+        "normal",
+        "directions",
+        0.5,
+        0.5,
+    )
+    assert not an_row.entities_spectral_norm and literal.entities_spectral_norm
+    assert (literal.start, literal.penalty, literal.temperature) == ("orthogonal", "entities", 0.1)
+    assert literal.sampling_share == 1 and literal.regions == 16
+    assert literal == rows["recall-an-literal"].attention and an_row == rows["recall-an"].attention
+    assert rows["an-n1"].attention.regions == rows["recall-an-n1"].attention.regions == 1
 
 
 def test_published_numbers_belong_to_rows_that_exist():

@@ -17,7 +17,7 @@ from browser import MISSING, browser
 from conftest import ROOT, snakemake
 from kill_and_resume import start, use_params
 from mlflow_server import free_port, kill, start_server
-from spool_files import STARTED, evaluated, finished, header, spool, status, steps
+from spool_files import STARTED, attention, evaluated, finished, header, spool, status, steps
 
 from an import params
 from an.mlflow_sync import STATUS, open_client, sync, use_defaults
@@ -119,6 +119,43 @@ def test_a_run_for_each_row_and_seed_and_a_parent_for_each_row(folder):
     assert json.loads((artifacts / "config.json").read_text()) == header("an", 0)
     assert (artifacts / "samples.png").read_bytes().startswith(b"\x89PNG")
     assert (first.info.start_time, first.info.end_time) == (STARTED * 1000, (STARTED + 21) * 1000)
+
+
+def test_what_the_attention_layers_do_stands_beside_the_steps(folder):
+    """At every resume point, also when the training was resumed from an earlier one; then nothing is sent twice."""
+    head, measures = header("an", 0), {"generator_rho": -0.5, "discriminator_layout_information": 0.25}
+    spool("scratch", [head, *attention(0, **measures), *steps(10), *attention(10, **measures), *steps(13, first=11)])
+    sync("nano")
+    run = stored()[head["key"]]
+    assert history(run, "attention/generator_rho") == [(0, -0.5), (10, 9.5)]
+    resumed = [head, *attention(0, **measures), *steps(10), *attention(10, **measures), *steps(20, first=11)]
+    spool("results", [*resumed, *attention(20, **measures), status("finished", 20)])
+    evaluated(head, 20, {"fid": 3.0, "generator_rho": 19.5})
+    sync("nano")
+    run = stored()[head["key"]]
+    assert history(run, "attention/generator_rho") == [(0, -0.5), (10, 9.5), (20, 19.5)]
+    assert history(run, "attention/discriminator_layout_information") == [(0, 0.25), (10, 10.25), (20, 20.25)]
+    assert history(run, "generator_rho") == [(20, 19.5)], "of the evaluated network"
+    assert "generator_rho" not in stored()[head["parent"]].data.metrics
+    before = tables()
+    sync("nano")
+    assert tables() == before
+    assert_all_is_there()
+
+
+def test_a_row_of_the_recall_task_is_tracked_like_any_other(folder):
+    for seed, accuracy in enumerate([0.5, 0.75]):
+        finished("recall-an", seed, metrics={"fid": 0.0, "accuracy": accuracy})
+    sync("nano")
+    assert_all_is_there()
+    runs, head = stored(), header("recall-an", 0)
+    run, parent = runs[head["key"]], runs[head["parent"]]
+    experiments = {experiment.experiment_id: experiment.name for experiment in client().search_experiments()}
+    assert experiments[run.info.experiment_id] == "recall-nano" and parent.info.run_name == "AN"
+    assert parent.data.metrics["accuracy"] == 0.625 and parent.data.metrics["seeds"] == 2
+    assert run.data.params["scale.keys"] == "2" and run.data.params["row.attention.sampling_share"] == "0.5"
+    (dataset,) = run.inputs.dataset_inputs
+    assert dataset.dataset.name == "recall", "images that are drawn have a digest and no data set"
 
 
 def test_a_run_ends_as_its_training_did(folder):

@@ -21,6 +21,7 @@ from an.tracking import read_events
 from an.training import checkpoints
 from an.training.adversarial import AdversarialTraining
 from an.training.losses import hinge_discriminator, hinge_generator, orthogonality
+from an.weights import load_tensors
 
 
 @pytest.fixture
@@ -37,10 +38,10 @@ def photographs(tmp_path_factory):
     return folder
 
 
-@pytest.mark.parametrize("row", ["an", "acgan", "an-inpainting"])
+@pytest.mark.parametrize("row", ["an", "acgan", "an-inpainting", "recall-an"])
 def test_killed_at_random_and_resumed_equals_straight_bit_for_bit(longer, digits, photographs, tmp_path, row):
     longer(30)
-    data = photographs if row == "an-inpainting" else digits
+    data = {"an-inpainting": photographs, "recall-an": None}.get(row, digits)
     straight, resumed, log = tmp_path / "straight", tmp_path / "resumed", tmp_path / "log"
     assert finish(arguments(data, straight, row), log) == 0, log.read_text()[-2000:]
     command = arguments(data, resumed, row)
@@ -49,13 +50,14 @@ def test_killed_at_random_and_resumed_equals_straight_bit_for_bit(longer, digits
     assert finish(command, log) == 0, log.read_text()[-2000:]
     assert not differing(straight, resumed)
     assert numbers(resumed) == numbers(straight) and len(numbers(straight)) == 30
+    assert numbers(resumed, "attention") == numbers(straight, "attention")
 
 
-def numbers(folder) -> list[dict]:
-    """The steps of an event file without what depends on the clock and the machine."""
+def numbers(folder, kind="step") -> list[dict]:
+    """The steps, or other events, of an event file without what depends on the clock and the machine."""
     changing = ("time", "steps_per_second", "host_memory")
-    steps = [event for event in read_events(folder / "events.jsonl") if event["kind"] == "step"]
-    return [{k: v for k, v in step.items() if k not in changing} for step in steps]
+    chosen = [event for event in read_events(folder / "events.jsonl") if event["kind"] == kind]
+    return [{k: v for k, v in event.items() if k not in changing} for event in chosen]
 
 
 def test_killed_while_it_writes_checkpoints(longer, digits, tmp_path):
@@ -110,7 +112,7 @@ def test_a_signal_ends_with_a_checkpoint_of_the_last_step(longer, digits, tmp_pa
     assert interrupted(arguments(digits, out), out, log, signals=[number]) == status
     done = read_events(out / "scratch/events.jsonl")[-1]
     assert done["kind"] == "status" and done["status"] == "interrupted" and 5 <= done["step"] < 400
-    assert checkpoints.load(checkpoints.states(out / "scratch")[0])["step"] == done["step"]
+    assert load_tensors(checkpoints.states(out / "scratch")[0])["step"] == done["step"]
     assert log.read_text().splitlines()[-1].endswith("the same command goes on from there.")
     assert not list(out.glob("*.pt"))
 
@@ -132,7 +134,7 @@ def test_a_second_signal_stops_at_once(longer, digits, tmp_path):
     os.kill(job.pid, signal.SIGTERM)
     job.join(60)
     assert job.exitcode == -signal.SIGTERM
-    assert [checkpoints.load(path)["step"] for path in checkpoints.states(out / "scratch")] == [0]
+    assert [load_tensors(path)["step"] for path in checkpoints.states(out / "scratch")] == [0]
 
 
 def test_the_time_limit_stops_and_the_next_start_goes_on(longer, digits, tmp_path):
@@ -156,7 +158,7 @@ def test_a_full_disk_is_an_error_and_the_checkpoint_before_it_loads(longer, digi
 
     assert finish(arguments(digits, full), log, limit) == 1
     assert "cannot be written" in log.read_text() and "make room on the disk" in log.read_text().splitlines()[-1]
-    assert [checkpoints.load(path)["step"] for path in checkpoints.states(full / "scratch")] == [0]
+    assert [load_tensors(path)["step"] for path in checkpoints.states(full / "scratch")] == [0]
     assert not list((full / "scratch").glob(".*.part")) and not list(full.glob("*.pt"))
     assert finish(arguments(digits, full), log) == 0
     assert not differing(straight, full)
@@ -226,20 +228,6 @@ def test_a_finished_run_is_trained_anew_when_asked_again(longer, digits, tmp_pat
     longer(4)
     assert finish(arguments(digits, out), log) == 0
     assert len(numbers(out)) == 4 and any(not torch.equal(before[k], v) for k, v in weights(out).items())
-
-
-def test_the_moving_average_follows_the_generator(digits):
-    scale = params.load_scale("nano").model_copy(update={"ema": 0.75})
-    device = torch.device("cpu")
-    job = AdversarialTraining(params.load_row("an"), scale, 0, open_split(digits, "train"), device)
-    expected = None
-    for step in range(3):
-        job.advance(step, False)
-        now = [tensor.clone() for tensor in job.generator.state_dict().values() if tensor.is_floating_point()]
-        expected = now if expected is None else [0.75 * e + 0.25 * n for e, n in zip(expected, now, strict=True)]
-    averaged = [tensor for tensor in job.average.module.state_dict().values() if tensor.is_floating_point()]
-    assert all(torch.allclose(a, e, atol=1e-6) for a, e in zip(averaged, expected, strict=True))
-    assert "average" in job.modules, "a resume point keeps it"
 
 
 def test_lower_precision_trains_the_same_networks(digits):
@@ -323,7 +311,6 @@ sys.exit(main({arguments(digits, out)!r}))
 
 def test_a_checkpoint_with_code_in_it_is_not_run(tmp_path):
     from an.errors import UserError
-    from an.training import checkpoints
 
     class Evil:
         def __reduce__(self):
@@ -331,7 +318,7 @@ def test_a_checkpoint_with_code_in_it_is_not_run(tmp_path):
 
     torch.save({"modules": Evil()}, tmp_path / "state.pt")
     with pytest.raises(UserError, match="cannot be read"):
-        checkpoints.load(tmp_path / "state.pt")
+        load_tensors(tmp_path / "state.pt")
     assert not (tmp_path / "executed").exists()
 
 
@@ -371,3 +358,31 @@ def test_events_tell_what_ran_each_step_and_how_it_ended(longer, digits, tmp_pat
     assert all(measured <= step.keys() and all(isinstance(step[k], (int, float)) for k in measured) for step in steps)
     report = json.loads((out / "training.json").read_text())
     assert report["key"] == header["key"] and report["status"] == "finished" and report["step"] == 2
+
+
+@pytest.mark.parametrize("row", ["an", "sagan", "sngan", "an-inpainting", "ca", "recall-an", "recall-none"])
+def test_events_tell_at_every_resume_point_what_the_attention_layers_do(longer, digits, photographs, tmp_path, row):
+    longer(6, every=4)
+    out = tmp_path / "out"
+    data = {"generation": digits, "inpainting": photographs, "recall": None}[params.load_row(row).task]
+    assert finish(arguments(data, out, row), tmp_path / "log") == 0, (tmp_path / "log").read_text()[-2000:]
+    events = [json.loads(line) for line in (out / "events.jsonl").read_text().splitlines()]
+    told = [event for event in events if event["kind"] == "attention"]
+    of_layout = {"layout_information", "effective_regions", "regions_used", "regions_winning", "rho", "t"}
+    networks, measures = {
+        **dict.fromkeys(("sngan", "ca", "recall-none"), ((), ())),
+        "sagan": (("generator", "discriminator"), {"gamma"}),
+        "an": (("generator", "discriminator"), of_layout),
+        "an-inpainting": (("generator",), of_layout),
+        "recall-an": (("network",), of_layout),
+    }[row]
+    names = {f"{network}_{measure}" for network in networks for measure in measures}
+    assert all(event.keys() == {"kind", "time", "step", *names} for event in told)
+    last = json.loads((out / "training.json").read_text())["attention"]
+    assert last.keys() == names
+    if names:
+        points = [0, 3, 4, 6] if len(networks) == 2 else [0, 4, 6]  # a row of generators has snapshots too
+        assert [event["step"] for event in told] == points
+        assert last.items() <= told[-1].items() and not last.items() <= told[0].items()
+    else:
+        assert told == []

@@ -29,20 +29,26 @@ def finished(reproduced, tmp_path_factory):
 
 
 def test_end_to_end(finished):
-    for table in (1, 2, 3, 4, 5):
+    for table in (1, 2, 3, 4, 5, 6):
         for kind in (".md", ".csv", ".tex", ".html", "_cells.csv"):
             assert (finished / f"reports/nano/table{table}{kind}").stat().st_size > 100
     one = pd.read_csv(finished / "reports/nano/table1.csv")
-    assert list(one["row"]) == ["acgan", "sngan", "sngan-star", "sagan", "an"]
+    assert list(one["row"]) == ["acgan", "sngan", "sngan-star", "sagan", "an", "an-n1", "an-literal"]
     assert one[["fid", "intra_fid", "inception_score", "iterations", "fid_untrained"]].notna().all(axis=None)
     four = pd.read_csv(finished / "reports/nano/table4.csv")
-    assert len(four) == 8 and four[["fid", "inception_score"]].notna().all(axis=None)
+    layers = ["generator_layout_information", "discriminator_effective_regions", "generator_rho"]
+    assert len(four) == 10 and four[["fid", "inception_score", *layers]].notna().all(axis=None)
     assert pd.read_csv(finished / "reports/nano/table5.csv")["median_ms"].notna().any()
     three = pd.read_csv(finished / "reports/nano/table3.csv")
     assert list(three["row"]) == ["ca", "an-inpainting", "ca-wide", "mean-colour", "biharmonic"]
     assert three[["psnr", "ssim_volume", "mae_signed"]].notna().all(axis=None)
-    assert (finished / "reports/nano/figure9.png").stat().st_size > 1000
-    assert "Figure 9" in (finished / "reports/nano/index.html").read_text()
+    six = pd.read_csv(finished / "reports/nano/table6.csv").set_index("row")
+    assert list(six.index) == list(params.load_rows("recall")) and six["accuracy"].between(0, 1).all()
+    assert six.at["recall-an", "accuracy_sampling"] >= 0 and pd.isna(six.at["recall-an-no-ssr", "accuracy_sampling"])
+    index = (finished / "reports/nano/index.html").read_text()
+    for figure in (9, 10):
+        assert (finished / f"reports/nano/figure{figure}.png").stat().st_size > 1000
+        assert f"Figure {figure}" in index
     assert planned(finished) == {}, "a second run has nothing to do"
 
 
@@ -95,7 +101,13 @@ def test_mlflow_has_a_run_for_each_row_and_seed_and_one_for_each_row(finished, t
         metrics = {k: v for k, v in json.loads(file.read_text())["metrics"].items() if v is not None}
         assert metrics.items() <= run.data.metrics.items()
         shown = parents[run.data.tags["mlflow.parentRunId"]].data.metrics
-        assert len(shown) == 4 and {k: metrics[k] for k in shown if k != "seeds"} | {"seeds": 1} == shown
+        assert len(shown) == (2 if run.data.tags["row"].startswith("recall-") else 4), (
+            "the main scores, and of how many"
+        )
+        assert {k: metrics[k] for k in shown if k != "seeds"} | {"seeds": 1} == shown
+        report = json.loads((file.parent / "training.json").read_text())
+        last = {name: run.data.metrics.get(f"attention/{name}") for name in report["attention"]}
+        assert last == report["attention"] and report["attention"].items() <= metrics.items()
         assert sha256(finished / run.data.tags["checkpoint"]) == run.data.tags["checkpoint_sha256"]
 
 
@@ -133,7 +145,20 @@ def test_another_sample_count_does_not_train_again(finished):
     undo = change(finished, "scales/nano.yaml", lambda c: c["evaluation"].update(samples=120))
     try:
         jobs = planned(finished)
-        assert "train_gan" not in jobs and jobs["generate_samples"] == jobs["evaluate_samples"] == 12
+        assert "train_gan" not in jobs
+        assert jobs["generate_samples"] == jobs["evaluate_samples"] == len(params.load_rows("generation"))
+    finally:
+        undo()
+
+
+@pytest.mark.parametrize(
+    ("change_of", "trained"), [({"lr": 1e-3}, {"train_recall": 8}), ({"test_images": 16}, {})], ids=["rate", "images"]
+)
+def test_the_recall_task_reruns_alone(finished, change_of, trained):
+    undo = change(finished, "scales/nano.yaml", lambda c: c["recall"].update(change_of))
+    try:
+        rendered = dict.fromkeys(["render_recall_table", "draw_figure10", "summarise_scores", "render_index", "all"], 1)
+        assert planned(finished) == trained | {"evaluate_recall": 8} | rendered
     finally:
         undo()
 
@@ -193,7 +218,8 @@ def test_rulegraph_reads_as_the_method(project):
 
 
 def test_every_verb_has_help():
-    assert {"prepare", "train", "generate", "evaluate", "time", "table", "complete"} <= set(an.commands)
+    verbs = {"prepare", "train", "generate", "evaluate", "evaluate-recall", "time", "table", "figure", "complete"}
+    assert verbs <= set(an.commands)
     for verb in an.commands:
         done = subprocess.run([sys.executable, "-m", "an", verb, "--help"], cwd=ROOT, capture_output=True, text=True)
         assert done.returncode == 0 and f"Usage: python -m an {verb}" in done.stdout

@@ -11,7 +11,7 @@ from .. import params
 from ..data.loading import Prepared, Shuffled, open_split, to_device
 from ..files import sha256, write_json
 from ..progress import progress
-from ..training import checkpoints
+from ..weights import save_tensors
 
 
 class FeatureClassifier(nn.Module):
@@ -44,6 +44,13 @@ def train_classifier(
     """Train on the training split, measure on the held-out split, write weights and a report."""
     settings = params.load_scale(scale_name).evaluation.classifier
     train, heldout = open_split(data, "train"), open_split(data, "heldout")
+    network = fit_classifier(settings, train, device)
+    save_tensors(checkpoint, network.state_dict())
+    accuracy = {"train": measure(network, train, device), "heldout": measure(network, heldout, device)}
+    write_json(report, {"accuracy": accuracy, "weights_sha256": sha256(checkpoint), "data_sha256": train.sha256})
+
+
+def fit_classifier(settings: params.Classifier, train: Prepared, device: torch.device) -> FeatureClassifier:
     torch.manual_seed(0)
     network = FeatureClassifier(settings.channels, train.num_classes).to(device)
     steps = settings.epochs * len(train.labels) // settings.batch
@@ -58,9 +65,7 @@ def train_classifier(
         loss.backward()
         optimizer.step()
         schedule.step()
-    checkpoints.save(checkpoint, network.state_dict())
-    accuracy = {"train": measure(network, train, device), "heldout": measure(network, heldout, device)}
-    write_json(report, {"accuracy": accuracy, "weights_sha256": sha256(checkpoint), "data_sha256": train.sha256})
+    return network
 
 
 @torch.inference_mode()

@@ -43,14 +43,15 @@ def evaluate_completions(
         "composited": "uint8, known pixels of the input",
         "averaged": "metrics of each image, then their mean",
     }
+    training = json.loads(Path(training_file).read_text()) if training_file else None
     write_json(
         metrics_file,
         {
             "row": name,
             "seed": seed,
-            "metrics": mean_restoration_metrics(completed, test.images, mask),
+            "metrics": mean_restoration_metrics(completed, test.images, mask) | (training or {}).get("attention", {}),
             "protocol": protocol,
-            "training": json.loads(Path(training_file).read_text()) if training_file else None,
+            "training": training,
             "provenance": {
                 "commit": provenance.commit(),
                 "checkpoint": str(checkpoint) if checkpoint else None,

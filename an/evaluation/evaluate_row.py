@@ -76,6 +76,7 @@ def evaluate_row(
         "inception_score_1_split": inception_score(logits, 1),
         **feature_metrics(features, real_features, device),
         **intra_means(by_class),
+        **training["attention"],
     }
     if averaged_file:
         averaged_features, averaged_logits = extract(extractor, np.load(averaged_file, mmap_mode="r"), batch, what)

@@ -14,7 +14,7 @@ from ..data.loading import to_device
 from ..errors import UserError
 from ..files import sha256, written_whole
 from ..progress import progress
-from ..training import checkpoints
+from ..weights import load_tensors
 from .classifier import FeatureClassifier
 
 
@@ -43,7 +43,7 @@ def load_classifier(
     scale: params.Scale, num_classes: int, weights: str | Path, device: torch.device
 ) -> FeatureClassifier:
     network = FeatureClassifier(scale.evaluation.classifier.channels, num_classes)
-    network.load_state_dict(checkpoints.load(weights, device))
+    network.load_state_dict(load_tensors(weights, device))
     return network.to(device).eval()
 
 

@@ -5,10 +5,13 @@ from torch import Tensor, nn
 
 from . import attentive_norm_analytic as analytic
 from . import attentive_norm_products as products
+from .precision import at_least_float32, without_autocast
 
 STATISTICS = ("instance", "batch", "layer", "group")
 AFFINES = ("region", "shared", "none")
 MOMENTS = ("weighted", "literal")
+STARTS = ("normal", "orthogonal")
+PENALTIES = ("directions", "entities")
 
 
 class AttentiveNorm2d(nn.Module):
@@ -23,6 +26,10 @@ class AttentiveNorm2d(nn.Module):
     ``f`` holds the n semantic entities W; ``F_ij = k(x)_i . q(x)_j`` correlates every pixel with n pixels
     sampled from the same image (self-sampling regularization), only while training. ``mu_i`` and ``sigma_i``
     are moments of ``v(x)`` over region i. ``rho`` starts at 0, so a new layer is the identity.
+
+    There are regions only where the logits of a pixel differ, that is where ``temperature`` times the length of the
+    entities times that of x is some ones. With short entities the layout is uniform and the layer is n copies of one
+    instance normalization, whatever else it learns: look at ``soft_layout`` (docs/decisions.md has measurements).
 
     No tensor of N*n*C*H*W elements is made: moments are matrix products, and so is the output.
 
@@ -40,7 +47,11 @@ class AttentiveNorm2d(nn.Module):
         self_sampling: have the self-sampling branch (F).
         pool: 2x2 max-pool k(x) before sampling.
         sample_in_eval: keep sampling in evaluation mode, as the released code does; the paper sets t = 0.
-        temperature: tau.
+        start: of the entities W: ``normal``: N(0, 1), as in the released code; ``orthogonal``: orthonormal rows.
+        penalty: what ``orthogonality_loss`` pulls towards orthonormal rows: ``entities``: W, as equation 1 is printed,
+            which also pulls the entities' lengths to 1; ``directions``: W's rows brought to length 1, which leaves the
+            lengths, and with them the sharpness of the layout, free.
+        temperature: tau; it multiplies, as in equation 4. The paper has 0.1; 10 is the reading in which 0.1 divides.
         eps: added to sigma, outside the root, as equation 5 has it.
         momentum: of the running estimates when ``statistics="batch"``.
 
@@ -55,7 +66,8 @@ class AttentiveNorm2d(nn.Module):
     products.
 
     Set ``keep_layout = True`` to have each forward pass leave the soft layout, ``[N, n, H, W]``, detached, in
-    ``last_layout``. ``orthogonality_loss()`` is equation 1 without its weight.
+    ``last_layout``. Set ``sampling = False`` to go on training without the self-sampling branch, with the layout that
+    evaluation uses. ``orthogonality_loss()`` is equation 1 without its weight.
 
     Raises:
         ValueError: for an unknown choice or an input of another shape.
@@ -74,7 +86,9 @@ class AttentiveNorm2d(nn.Module):
         self_sampling: bool = True,
         pool: bool = True,
         sample_in_eval: bool = False,
-        temperature: float = 0.1,
+        start: str = "normal",
+        penalty: str = "directions",
+        temperature: float = 0.5,
         eps: float = 1e-5,
         momentum: float = 0.1,
         device=None,
@@ -85,6 +99,8 @@ class AttentiveNorm2d(nn.Module):
             ("statistics", statistics, STATISTICS),
             ("affine", affine, AFFINES),
             ("moments", moments, MOMENTS),
+            ("start", start, STARTS),
+            ("penalty", penalty, PENALTIES),
         ):
             if given not in choices:
                 raise ValueError(f"{name} must be one of {', '.join(choices)}; got {given!r}")
@@ -98,11 +114,12 @@ class AttentiveNorm2d(nn.Module):
         self.channels, self.regions = channels, regions
         self.statistics, self.groups, self.affine, self.moments = statistics, groups, affine, moments
         self.self_sampling, self.pool, self.sample_in_eval = self_sampling, pool, sample_in_eval
+        self.start, self.penalty = start, penalty
         self.temperature, self.eps, self.momentum = temperature, eps, momentum
-        self.keep_layout, self.last_layout = False, None
+        self.keep_layout, self.last_layout, self.sampling = False, None, True
 
         self.entities = nn.Conv2d(channels, regions, 1, bias=False, **factory)
-        nn.init.orthogonal_(self.entities.weight)
+        (nn.init.normal_ if start == "normal" else nn.init.orthogonal_)(self.entities.weight)
         if self_sampling:
             self.key = nn.Conv2d(channels, channels // 8, 1, **factory)
             self.query = nn.Conv2d(channels, channels // 8, 1, **factory)
@@ -120,24 +137,31 @@ class AttentiveNorm2d(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         if x.dim() != 4 or x.shape[1] != self.channels:
             raise ValueError(f"AttentiveNorm2d({self.channels}) got an input of shape {tuple(x.shape)}")
-        with torch.autocast(x.device.type, enabled=False):
+        with without_autocast(x):
             pixels, chosen = self._with_chosen_pixels(x)
             weight, bias = self._logits(chosen)
+            if self.statistics == "batch" and self.training:
+                self._estimate(pixels.detach(), chosen if self.sample_in_eval else None)
             if self.keep_layout:
-                layout = products.soft_layout(_at_least_float32(pixels.detach()), weight.detach(), bias.detach())
+                layout = products.soft_layout(at_least_float32(pixels.detach()), weight.detach(), bias.detach())
                 self.last_layout = layout.unflatten(2, x.shape[2:])
             return self._normalize(pixels, weight, bias).unflatten(2, x.shape[2:])
 
     def soft_layout(self, x: Tensor) -> Tensor:
         """The layout S of equation 4 for input ``[N, C, H, W]``: ``[N, n, H, W]``, summing to 1 over n."""
-        with torch.autocast(x.device.type, enabled=False):
+        with without_autocast(x):
             pixels, chosen = self._with_chosen_pixels(x)
-            layout = products.soft_layout(_at_least_float32(pixels), *self._logits(chosen))
+            layout = products.soft_layout(at_least_float32(pixels), *self._logits(chosen))
         return layout.unflatten(2, x.shape[2:])
 
     def orthogonality_loss(self) -> Tensor:
-        """``||W W^T - I||_F^2`` over the n x C entities W (equation 1 without its weight)."""
+        """``||W W^T - I||_F^2`` over the n x C entities W or their directions (equation 1 without its weight).
+
+        Of more entities than channels not all can be orthogonal; the least value is then ``n^2 / C - n`` of directions.
+        """
         entities = self.entities.weight.flatten(1)
+        if self.penalty == "directions":
+            entities = nn.functional.normalize(entities, dim=1)
         gram = entities @ entities.mT
         return (gram - torch.eye(self.regions, device=gram.device, dtype=gram.dtype)).square().sum()
 
@@ -147,7 +171,7 @@ class AttentiveNorm2d(nn.Module):
         These are ``[N, C, n*4]``, or ``[N, C, n]`` without pooling; only they are convolved to keys. Positions are
         drawn uniformly, and repeat only where the map has fewer than n of them.
         """
-        if not (self.self_sampling and (self.training or self.sample_in_eval)):
+        if not (self.self_sampling and (self.sampling if self.training else self.sample_in_eval)):
             return x.flatten(2), None
         size = 2 if self.pool else 1
         height, width = -(-x.shape[2] // size), -(-x.shape[3] // size)
@@ -166,62 +190,67 @@ class AttentiveNorm2d(nn.Module):
 
     def _logits(self, chosen: Tensor | None) -> tuple[Tensor, Tensor]:
         """Weight and bias of the logits ``tau * (t * F + f(x))``, of all images or, when sampling, of each image."""
-        weight = self.temperature * _at_least_float32(self.entities.weight.flatten(1))
+        weight = self.temperature * at_least_float32(self.entities.weight.flatten(1))
         if chosen is None:
             return weight, weight.new_zeros(self.regions, 1)
         # F is linear in q(x), so the n sampled keys fold into a weight per image: no second pass over pixels.
-        keys = self.temperature * _at_least_float32(self.t)[:, None] * self._keys(chosen).mT  # [N, n, C/8]
-        query = _at_least_float32(self.query.weight.flatten(1))
-        bias = keys @ _at_least_float32(self.query.bias)[:, None]
+        keys = self.temperature * at_least_float32(self.t)[:, None] * self._keys(chosen).mT  # [N, n, C/8]
+        query = at_least_float32(self.query.weight.flatten(1))
+        bias = keys @ at_least_float32(self.query.bias)[:, None]
         return torch.baddbmm(weight, keys, query.expand(chosen.shape[0], -1, -1)), bias
 
     def _keys(self, chosen: Tensor) -> Tensor:
         """n keys ``[N, C/8, n]`` of max-pooled k(x) from their pixels."""
-        keys = _at_least_float32(self.key.weight.flatten(1)) @ _at_least_float32(chosen)
+        keys = at_least_float32(self.key.weight.flatten(1)) @ at_least_float32(chosen)
         # Bias and maximum commute.
         keys = keys.unflatten(2, (self.regions, -1)).max(dim=3).values
-        return keys + _at_least_float32(self.key.bias)[:, None]
+        return keys + at_least_float32(self.key.bias)[:, None]
 
     def _normalize(self, x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
         """``rho * Xbar + x`` (equations 5 and 6) of ``x [N, C, P]``, in its dtype."""
         value = value_bias = None
         if self.value is not None:
-            value = _at_least_float32(self.value.weight.flatten(1))
-            value_bias = _at_least_float32(self.value.bias)
+            value = at_least_float32(self.value.weight.flatten(1))
+            value_bias = at_least_float32(self.value.bias)
         beta, alpha = weight.new_ones(self.channels), weight.new_zeros(self.channels)
         if self.affine != "none":
-            beta, alpha = _at_least_float32(self.beta), _at_least_float32(self.alpha)
-        arguments = weight, bias, value, value_bias, beta, alpha, _at_least_float32(self.rho), self.eps
+            beta, alpha = at_least_float32(self.beta), at_least_float32(self.alpha)
+        arguments = weight, bias, value, value_bias, beta, alpha, at_least_float32(self.rho), self.eps
         if self.statistics == "instance" and self.moments == "weighted" and not torch.compiler.is_compiling():
             return analytic.attentive_norm(x, *arguments)
         share = None if self.statistics == "instance" else self._share_statistics
         literal = self.moments == "literal"
-        return products.attentive_norm(_at_least_float32(x), *arguments, literal=literal, share=share).to(x.dtype)
+        return products.attentive_norm(at_least_float32(x), *arguments, literal=literal, share=share).to(x.dtype)
 
     def _share_statistics(self, mean: Tensor, var: Tensor, mass: Tensor) -> tuple[Tensor, Tensor]:
         """Merge moments ``[N, n, C]`` over what ``statistics`` says, by the law of total variance."""
         if self.statistics == "batch":
             if not self.training:
                 return self.running_mean, self.running_var
-            share = mass / mass.sum(0)
-            merged = (share * mean).sum(0)
-            var = (share * (var + (mean - merged).square())).sum(0)
-            with torch.no_grad():
-                self.running_mean.lerp_(merged.to(self.running_mean), self.momentum)
-                self.running_var.lerp_(var.to(self.running_var), self.momentum)
-            return merged, var
+            return _merged(mean, var, mass)
         groups = 1 if self.statistics == "layer" else self.groups
         mean, var = mean.unflatten(2, (groups, -1)), var.unflatten(2, (groups, -1))
         merged = mean.mean(3, keepdim=True)
         var = (var + (mean - merged).square()).mean(3, keepdim=True).expand_as(mean)
         return merged.expand_as(mean).flatten(2), var.flatten(2)
 
+    @torch.no_grad()
+    def _estimate(self, x: Tensor, chosen: Tensor | None) -> None:
+        """Move the running estimates by the moments that ``x [N, C, P]`` has under the layout that evaluation uses."""
+        value, bias = (None, None) if self.value is None else (self.value.weight.flatten(1), self.value.bias)
+        moments = products.regional_moments(at_least_float32(x), *self._logits(chosen), value, bias)
+        for running, found in zip((self.running_mean, self.running_var), _merged(*moments), strict=True):
+            running.lerp_(found.to(running), self.momentum)
+
     def extra_repr(self) -> str:
         return (
             f"{self.channels}, regions={self.regions}, statistics={self.statistics}, affine={self.affine}, "
-            f"self_sampling={self.self_sampling}"
+            f"self_sampling={self.self_sampling}, temperature={self.temperature}"
         )
 
 
-def _at_least_float32(x: Tensor) -> Tensor:
-    return x.float() if x.dtype in (torch.float16, torch.bfloat16) else x
+def _merged(mean: Tensor, var: Tensor, mass: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean and variance ``[n, C]`` over the batch of regions whose moments in each image are ``[N, n, C]``."""
+    share = mass / mass.sum(0)
+    merged = (share * mean).sum(0)
+    return merged, (share * (var + (mean - merged).square())).sum(0)

@@ -40,20 +40,12 @@ def attentive_norm(
         literal: take mean and deviation of the maps ``S_i * v`` over all pixels instead of weighted moments.
         share: merges weighted ``mean [N, n, C]``, ``var [N, n, C]`` and ``mass [N, n, 1]`` into shared mean and var.
     """
-    # A shift of x by any constant changes nothing but the rounding, so no derivative goes through the centre.
-    centre = x.detach().mean(2, keepdim=True)
-    x0 = x - centre
-    layout = soft_layout(x0, weight, bias + weight @ centre)
-    v, shift = x0, centre
-    if value is not None:
-        v, shift = value @ x0, value @ centre + value_bias[:, None]
+    layout, v, shift = _layout_and_values(x, weight, bias, value, value_bias)
     if literal:
         v, shift = v + shift, torch.zeros_like(shift)
         mean, var = _literal_moments(v, layout)
     else:
-        mass = layout.sum(2, keepdim=True).clamp_min(least_mass(v.dtype))
-        mean = layout @ v.mT / mass
-        var = (layout @ v.square().mT / mass - mean.square()).clamp_min(0)
+        mean, var, mass = _weighted_moments(v, layout)
         if share is not None:
             mean, var = share(mean + shift.mT, var, mass)
             mean = mean - shift.mT
@@ -63,6 +55,32 @@ def attentive_norm(
             alpha = alpha + 0 * value_bias
     gain = beta / (_sqrt(var) + eps)
     return x + rho * (v * (gain.mT @ layout) + (alpha - mean * gain).mT @ layout)
+
+
+def regional_moments(
+    x: Tensor, weight: Tensor, bias: Tensor, value: Tensor | None, value_bias: Tensor | None
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Mean and variance ``[N, n, C]`` of v(x) over every region, and its mass ``[N, n, 1]``."""
+    layout, v, shift = _layout_and_values(x, weight, bias, value, value_bias)
+    mean, var, mass = _weighted_moments(v, layout)
+    return mean + shift.mT, var, mass
+
+
+def _layout_and_values(x: Tensor, weight: Tensor, bias: Tensor, value, value_bias) -> tuple[Tensor, Tensor, Tensor]:
+    """S, and v(x) less a shift ``[N, C, 1]``, with that shift."""
+    # A shift of x by any constant changes nothing but the rounding, so no derivative goes through the centre.
+    centre = x.detach().mean(2, keepdim=True)
+    x0 = x - centre
+    layout = soft_layout(x0, weight, bias + weight @ centre)
+    if value is None:
+        return layout, x0, centre
+    return layout, value @ x0, value @ centre + value_bias[:, None]
+
+
+def _weighted_moments(v: Tensor, layout: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    mass = layout.sum(2, keepdim=True).clamp_min(least_mass(v.dtype))
+    mean = layout @ v.mT / mass
+    return mean, (layout @ v.square().mT / mass - mean.square()).clamp_min(0), mass
 
 
 def least_mass(dtype: torch.dtype) -> float:

@@ -4,6 +4,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from .precision import at_least_float32, without_autocast
+
 RATE = 2  # matching happens on a map this much smaller; pasted patches are 2 * RATE wide
 MATCH = 3  # side of the patches that are compared
 SCALE = 10.0  # of the scores in the softmax
@@ -44,8 +46,8 @@ class ContextualAttention2d(nn.Module):
             raise ValueError(f"ContextualAttention2d needs [N, C, H, W] with even H and W, got {tuple(x.shape)}")
         if mask.shape != (1, 1, *x.shape[2:]):
             raise ValueError(f"the mask must be {(1, 1, *x.shape[2:])} like the features, got {tuple(mask.shape)}")
-        with torch.autocast(x.device.type, enabled=False):
-            features = x.float() if x.dtype in (torch.float16, torch.bfloat16) else x
+        with without_autocast(x):
+            features = at_least_float32(x)
             weight = self._weights(features, mask)
             patches = F.unfold(features, 2 * RATE, padding=RATE // 2, stride=RATE)  # [N, 16*C, P]
             # Folding is the transposed convolution: pasted patches add up where they overlap.

@@ -32,12 +32,16 @@ class SelfAttention2d(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         if x.dim() != 4 or x.shape[1] != self.channels:
             raise ValueError(f"SelfAttention2d({self.channels}) got an input of shape {tuple(x.shape)}")
-        query, key, value = self.theta(x), self.phi(x), self.g(x)
-        if self.pool:
-            key, value = F.max_pool2d(key, 2), F.max_pool2d(value, 2)
-        attention = torch.softmax(query.flatten(2).mT @ key.flatten(2), dim=-1)  # [N, H*W, keys]
-        mixed = value.flatten(2) @ attention.mT  # [N, C/2, H*W]
+        value = self._pooled(self.g(x)).flatten(2)
+        mixed = value @ self.weights(x).mT  # [N, C/2, H*W]
         return x + self.gamma * self.o(mixed.unflatten(2, x.shape[2:]))
+
+    def weights(self, x: Tensor) -> Tensor:
+        """How much every pixel attends to every key: ``[N, H*W, keys]``, summing to 1 over the (pooled) keys."""
+        return torch.softmax(self.theta(x).flatten(2).mT @ self._pooled(self.phi(x)).flatten(2), dim=-1)
+
+    def _pooled(self, x: Tensor) -> Tensor:
+        return F.max_pool2d(x, 2) if self.pool else x
 
     def extra_repr(self) -> str:
         return f"{self.channels}, pool={self.pool}"

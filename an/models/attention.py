@@ -17,12 +17,19 @@ def self_attention(channels: int, spectral: bool) -> SelfAttention2d:
 def attentive_norm(channels: int, switches: AttentiveNorm, spectral: bool) -> AttentiveNorm2d:
     layer = AttentiveNorm2d(channels, switches.regions, **switches.layer_arguments())
     for convolution in convolutions(layer):
-        if convolution is not layer.entities:  # W keeps its orthogonal start
-            glorot(convolution)
-        spectral_norm(convolution, spectral)
+        if convolution is layer.entities:  # W keeps its own start
+            spectral_norm(convolution, spectral and switches.entities_spectral_norm)
+        else:
+            spectral_norm(glorot(convolution), spectral)
     return layer
 
 
 def attentive_norms(network: nn.Module) -> list[AttentiveNorm2d]:
-    """Every attentive normalization in a network, for its orthogonality loss and its layouts."""
+    """Every attentive normalization in a network."""
     return [module for module in network.modules() if isinstance(module, AttentiveNorm2d)]
+
+
+def set_sampling(network: nn.Module, sampling: bool) -> None:
+    """Have the network train with or without its self-sampling branches."""
+    for layer in attentive_norms(network):
+        layer.sampling = sampling

@@ -4,6 +4,7 @@ from .. import params
 from .discriminator import Discriminator
 from .generator import Generator
 from .inpainting import InpaintingGenerator
+from .recall import RecallNetwork, layer_under_test
 
 
 def build(row: str, scale: str, num_classes: int) -> tuple[Generator, Discriminator]:
@@ -44,3 +45,8 @@ def build_discriminator(row: params.Row, scale: params.Scale, num_classes: int) 
 def build_inpainting_generator(row: params.InpaintingRow, scale: params.Scale) -> InpaintingGenerator:
     branch = "attentive" if row.attention else "contextual"
     return InpaintingGenerator(scale.inpainting.width, branch, row.wide, row.attention)
+
+
+def build_recall(row: params.RecallRow, scale: params.Scale) -> RecallNetwork:
+    channels = scale.recall.channels
+    return RecallNetwork(scale.recall.keys, channels, layer_under_test(row.attention, channels))

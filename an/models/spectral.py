@@ -5,6 +5,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
+from ..layers.precision import without_autocast
+
 
 def glorot(layer: nn.Module, gain: float = 1.0) -> nn.Module:
     """Glorot-uniform weights and zero bias (embeddings too), as the papers' Chainer and TensorFlow code has."""
@@ -29,7 +31,7 @@ class SpectralNorm(nn.Module):
             self(weight.detach())
 
     def forward(self, weight: Tensor) -> Tensor:
-        with torch.autocast(weight.device.type, enabled=False):
+        with without_autocast(weight):
             matrix, u, v = weight.flatten(1), self._u, self._v
             if self.training:
                 with torch.no_grad():
@@ -53,3 +55,20 @@ def spectral_norm(layer: nn.Module, enabled: bool = True) -> nn.Module:
 def convolutions(module: nn.Module) -> list[nn.Conv2d]:
     """The module's convolutions that carry no parametrization yet."""
     return [m for m in module.modules() if isinstance(m, nn.Conv2d) and not parametrize.is_parametrized(m)]
+
+
+@torch.no_grad()
+def settle(network: nn.Module) -> None:
+    """Give every spectral norm of a network the exact singular vectors of the weight that it has now.
+
+    For weights that no power iteration has followed, such as averages: the vectors of two weights, averaged, are not
+    those of the averaged weight.
+    """
+    for module in network.modules():
+        if parametrize.is_parametrized(module, "weight"):
+            parametrization = module.parametrizations.weight
+            for norm in parametrization:
+                if isinstance(norm, SpectralNorm):
+                    left, _, right = torch.linalg.svd(parametrization.original.flatten(1).double(), full_matrices=False)
+                    norm._u.copy_(left[:, 0])
+                    norm._v.copy_(right[0])

@@ -60,6 +60,8 @@ class Measurement:
                 f"{training['status']} at step {training['step']}{reason} after {training['seconds']:.1f} s "
                 f"on {training['device']}, commit {training['commit']}"
             )
+        if training.get("accepted_code"):
+            facts["code"] = f"also by {', '.join(training['accepted_code'])}, accepted"
         if source["checkpoint_sha256"]:
             facts["checkpoint"] = f"{source['checkpoint']}, sha256 {source['checkpoint_sha256']}"
         facts["measured"] = f"on {source['device']}, commit {source['commit']}"
@@ -94,7 +96,7 @@ class Cell:
     @property
     def sd(self) -> float:
         """Sample standard deviation over seeds; not a number for fewer than two."""
-        return statistics.stdev(self.values) if len(self.values) > 1 else math.nan
+        return statistics.stdev(self.values) if len(self.values) > 1 and not math.isnan(self.mean) else math.nan
 
     @property
     def n(self) -> int:
@@ -129,7 +131,10 @@ class Table(NamedTuple):
 
 
 def make_cells(runs: list[dict], metrics: list[str], published: dict[str, dict], digits: dict[str, int]) -> Cells:
-    """The cells of every row in ``runs``, in their order, for every metric; ``published`` is by row and metric."""
+    """The cells of every row in ``runs``, in their order, for every metric; ``published`` is by row and metric.
+
+    A metric that a row does not have is not a number, and is shown as '-'.
+    """
     by_row = {}
     for run in runs:
         by_row.setdefault(run["row"], []).append(run)
@@ -139,7 +144,7 @@ def make_cells(runs: list[dict], metrics: list[str], published: dict[str, dict],
             metric,
             published.get(row, {}).get(metric),
             digits.get(metric, 2),
-            [Measurement(run["metrics"][metric], run) for run in group],
+            [Measurement(run["metrics"].get(metric, math.nan), run) for run in group],
         )
         for row, group in by_row.items()
         for metric in metrics

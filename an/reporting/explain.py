@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from ..acceptance import records
 from ..errors import UserError
 from ..params import hint
 from .cells import Cell
@@ -26,7 +27,8 @@ def explain(table: str, row: str, metric: str, scale_name: str, results: str | P
     for measurement in cell.measurements:
         left_out = ", left out of the mean: training diverged" if measurement.diverged else ""
         lines += ["", f"{measurement}{left_out}"]
-        lines += [f"  {name:<10}  {fact}" for name, fact in measurement.facts.items()]
+        facts = [*measurement.facts.items(), *_accepted(measurement.run["file"], Path(results))]
+        lines += [f"  {name:<10}  {fact}" for name, fact in facts]
     return "\n".join([*lines, "", *_commands(cell, Path(reports) / f"{table}.md")])
 
 
@@ -44,6 +46,15 @@ def _commands(cell: Cell, rendered: Path) -> list[str]:
         return [f"Its commands are not known: the workflow of this folder has no record of {unrecorded[0]}."]
     made = commands(files)
     return ["Made by, in this order:", *(f"  {line}" for line in [*made, command(record(str(rendered)))])]
+
+
+def _accepted(file: str, results: Path) -> list[tuple[str, str]]:
+    """When a file was taken as made by code that did not make it, or what it was made of."""
+    return [
+        ("accepted", f"{record['time']}, commit {record['commit']}: other code of {', '.join(record['rules'])}")
+        for record in records(results)
+        if file in record["files"]
+    ]
 
 
 def _known(what: str, name: str, known: list[str], where: str) -> str:

@@ -13,7 +13,10 @@ from .cells import Cells, Table
 from .tables import TITLES, build
 from .text import latex
 
-FIGURES = {9: "Figure 9. Inpainting side by side, held-out photographs"}
+FIGURES = {
+    9: "Figure 9. Inpainting side by side, held-out photographs",
+    10: "Figure 10. Recall: the answers of every layer to one image, and where the layers look (not in the paper)",
+}
 
 
 def render(number: int, scale_name: str, results: str | Path, reports: str | Path) -> None:

@@ -25,8 +25,12 @@ def read_runs(table: int, scale_name: str, results: Path) -> list[dict]:
     Raises UserError when two of them were measured under different protocols.
     """
     scale = params.load_scale(scale_name)
-    names = [name for name, row in params.load_rows().items() if table in row.tables]
-    runs = [read_result(results / name / f"seed-{seed}" / "metrics.json") for name in names for seed in scale.seeds]
+    rows = {name: row for name, row in params.load_rows().items() if table in row.tables}
+    runs = [
+        read_result(results / name / f"seed-{seed}" / "metrics.json")
+        for name, row in rows.items()
+        for seed in scale.seeds_of(row)
+    ]
     for run in runs[1:]:
         differing = sorted(k for k in runs[0]["protocol"] if run["protocol"].get(k) != runs[0]["protocol"][k])
         if differing:

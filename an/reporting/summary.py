@@ -10,6 +10,7 @@ from .results import read_json
 SCORES = {
     "generation": ["fid", "intra_fid", "inception_score"],
     "inpainting": ["psnr", "ssim_volume", "mae_signed"],
+    "recall": ["accuracy"],
 }
 
 
@@ -18,9 +19,10 @@ def summarise_scores(scale_name: str, results: str | Path, out: str | Path) -> N
 
     Raises UserError when a result is missing.
     """
-    seeds, summary = params.load_scale(scale_name).seeds, {}
+    scale, summary = params.load_scale(scale_name), {}
     for name, row in params.load_rows().items():
-        runs = [read_json(Path(results) / name / f"seed-{seed}" / "metrics.json") for seed in seeds]
+        files = [Path(results) / name / f"seed-{seed}" / "metrics.json" for seed in scale.seeds_of(row)]
+        runs = [read_json(file) for file in files]
         sound = [run["metrics"] for run in runs if run.get("training", {}).get("status") != "diverged"]
         summary[name] = {score: fmean(m[score] for m in sound) if sound else None for score in SCORES[row.task]}
     write_json(out, summary)

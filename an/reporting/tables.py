@@ -1,6 +1,5 @@
 """The paper's tables, published beside reproduced; 3 and 5 stand in files of their own."""
 
-import math
 from itertools import pairwise
 from pathlib import Path
 
@@ -9,6 +8,8 @@ import pandas as pd
 from .. import params
 from .cells import Cell, Measurement, Table, exact_columns, make_cells, row_columns, source_columns
 from .inpainting_table import inpainting
+from .intervals import verdict
+from .recall_table import recall
 from .results import read_json, read_runs, row_labels
 from .text import number, protocol_of_generation, seeds_note
 from .timing_table import timing
@@ -19,6 +20,7 @@ TITLES = {
     3: "Table 3. Inpainting",
     4: "Table 4. Ablation of attentive normalization",
     5: "Table 5. Inference time (ms) of the modules, batch 1",
+    6: "Table 6. Spatial associative recall (not in the paper)",
 }
 METRICS = {
     "fid": "FID ↓",
@@ -32,18 +34,31 @@ AVERAGED = {  # beside them, where the scale averages weights
     "intra_fid_averaged": "intra-FID, averaged weights ↓",
     "inception_score_averaged": "IS, averaged weights ↑",
 }
-HEADINGS = METRICS | AVERAGED
-DIGITS = {"iterations": 0}
+LAYERS = {  # what the attention layers do, where a row has them
+    "generator_layout_information": "layout information G",
+    "discriminator_layout_information": "layout information D",
+    "generator_effective_regions": "effective regions G",
+    "generator_rho": "ρ G",
+    "generator_gamma": "γ G",
+}
+HEADINGS = METRICS | AVERAGED | LAYERS
+DIGITS = {"iterations": 0, **{name: 3 for name in LAYERS if name != "generator_effective_regions"}}
 # In the CSV beside the paper's metrics, where every run has them.
 DETAILS = [
     *("fid_infinity", "inception_score_1_split", "kid", "precision", "recall", "density", "coverage"),
     *("intra_fid_50", "intra_fid_own_count", "intra_fid_5000", "intra_fid_real_halves"),
 ]
+LAYER_DETAILS = [  # and these where any run has them
+    *("generator_regions_used", "generator_regions_winning", "generator_t"),
+    *("discriminator_effective_regions", "discriminator_regions_used", "discriminator_regions_winning"),
+    *("discriminator_rho", "discriminator_t", "discriminator_gamma"),
+]
 
 
 def build(table: int, scale_name: str, results: Path) -> Table:
     """One of the paper's tables. Raises UserError when a result is missing or protocols differ."""
-    return {1: quality, 2: classes, 3: inpainting, 4: quality, 5: timing}[table](table, scale_name, results)
+    builders = {1: quality, 2: classes, 3: inpainting, 4: quality, 5: timing, 6: recall}
+    return builders[table](table, scale_name, results)
 
 
 def quality(table: int, scale_name: str, results: Path) -> Table:
@@ -51,7 +66,9 @@ def quality(table: int, scale_name: str, results: Path) -> Table:
     metrics = list(METRICS) if table == 1 else ["inception_score", "fid", "fid_untrained"]
     runs, labels = read_runs(table, scale_name, results), row_labels(table)
     metrics += [metric for metric in AVERAGED if all(metric in run["metrics"] for run in runs)]
+    metrics += [metric for metric in LAYERS if any(metric in run["metrics"] for run in runs)]
     details = [m for m in DETAILS if all(m in run["metrics"] for run in runs)]
+    details += [m for m in LAYER_DETAILS if any(m in run["metrics"] for run in runs)]
     published = getattr(params.load_published(), f"table{table}")
     cells = make_cells(runs, metrics + details, published, DIGITS)
     columns = {metric: [cells[row, metric] for row in labels] for metric in metrics + details}
@@ -72,6 +89,11 @@ def quality(table: int, scale_name: str, results: Path) -> Table:
     shown["n"] = exact["n"]
     exact |= source_columns(columns["fid"])
     notes = [protocol_of_generation(runs[0]["protocol"]), seeds_note(runs, labels)]
+    notes.append(
+        "Layout information: how much the soft layout tells of a pixel beyond its image, in nats, in evaluation; 0 is "
+        "n copies of one instance norm, the most is ln n. Effective regions: exp of the entropy of a pixel's layout. "
+        "ρ and γ weigh the layer against its input."
+    )
     notes += [_ordering(metric, columns[metric], labels) for metric in ("fid", "inception_score")]
     if table == 1:
         floor = read_json(results / "reference.json")["heldout_as_generated"]
@@ -136,16 +158,10 @@ def _class_cells(
 
 
 def _ordering(metric: str, column: list[Cell], labels: dict[str, str]) -> str:
-    """Whether neighbours in the paper's ranking keep their order, or lie within the seeds' spread."""
+    """Whether neighbours in the paper's ranking keep their order."""
     ranked = sorted((cell for cell in column if cell.published is not None), key=lambda cell: cell.published)
-    verdicts = [f"{labels[low.row]} < {labels[high.row]} {_verdict(low, high)}" for low, high in pairwise(ranked)]
-    return f"The paper's ordering by {METRICS[metric][:-2]}: {'; '.join(verdicts)}."
-
-
-def _verdict(low: Cell, high: Cell) -> str:
-    if not (low.n and high.n):
-        return "unknown, every seed diverged"
-    gap, noise = high.mean - low.mean, math.hypot(low.sd, high.sd)
-    if abs(gap) <= noise:
-        return "within the seeds' spread"
-    return ("holds" if gap > 0 else "reversed") + (" (one seed, no spread)" if math.isnan(noise) else "")
+    verdicts = [
+        f"{labels[low.row]} < {labels[high.row]} {verdict(low.values, high.values)}" for low, high in pairwise(ranked)
+    ]
+    name = METRICS[metric][:-2]
+    return f"The paper's ordering by {name}, by Welch's 95 % interval of the difference: {'; '.join(verdicts)}."

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -9,10 +10,15 @@ from torch.nn.utils import get_total_norm
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from .. import params
+from ..code import code_digest
 from ..data.loading import Prepared, Shuffled, moved, open_split, to_device
 from ..models import build_discriminator, build_generator
+from ..models.attention import set_sampling
+from ..models.spectral import settle
 from ..names import AVERAGED, snapshot_name
-from . import checkpoints, loop
+from ..weights import save_tensors
+from . import loop
+from .inspection import IMAGES, attention_measures, of_networks
 from .losses import hinge_discriminator, hinge_generator, orthogonality
 from .replicas import ALONE, Draws, Replicas, joined, seed_layers
 from .schedule import learning_rate_factor, set_learning_rate
@@ -29,6 +35,7 @@ def train(
     scratch: str | Path,  # resume state; a rerun goes on from here
     hours: float | None,  # after which the run stops with a resume point
     device: torch.device,
+    accept_code: bool = False,  # go on from a resume point that other code made
 ) -> None:
     """Train one row with one seed, from its last resume point if there is one.
 
@@ -43,14 +50,15 @@ def train(
     with joined(device) as replicas, loop.held(scratch, replicas):
         job = AdversarialTraining(row, scale, seed, prepared, device, replicas)
         snapshots, every = scale.snapshot_steps(row), (scale.checkpoint_every, scale.log_every)
-        outcome = loop.run(job, about, job.recipe.steps, snapshots, *every, hours, scratch)
+        outcome = loop.run(job, about, job.recipe.steps, snapshots, *every, hours, scratch, accept_code)
         if replicas.rank > 0:
             return
         for number in range(len(snapshots)):
             loop.publish(scratch / snapshot_name(number), checkpoint_folder / snapshot_name(number))
         if job.average:
-            checkpoints.save(checkpoint_folder / AVERAGED, job.average.module.state_dict())
-        checkpoints.save(checkpoint_folder / "discriminator.pt", job.discriminator.state_dict())
+            settle(job.average.module)
+            save_tensors(checkpoint_folder / AVERAGED, job.average.module.state_dict())
+        save_tensors(checkpoint_folder / "discriminator.pt", job.discriminator.state_dict())
         loop.conclude(outcome, job, about, Path(events_file), Path(report), scratch)
 
 
@@ -68,7 +76,7 @@ class AdversarialTraining:
     ):
         self.row, self.data, self.device, self.replicas = row, data, device, replicas
         self.recipe, self.latent = scale.recipes[row.recipe], scale.generator.latent
-        origin = {"seed": seed, "data": data.sha256, "code": loop.training_code()}
+        origin = {"seed": seed, "data": data.sha256, "code": code_digest("training.adversarial:train")}
         self.settings = {**params.training_settings(row, scale), **origin}
         self.batches, self.rows = Shuffled(len(data.labels), self.recipe.batch, seed), replicas.rows(self.recipe.batch)
         torch.manual_seed(seed)
@@ -80,7 +88,7 @@ class AdversarialTraining:
         self.draws = Draws(seed, replicas, device)
         seed_layers(seed, replicas)
         names = ("generator", "discriminator", "generator_optimizer", "discriminator_optimizer", "draws")
-        self.modules = {name: getattr(self, name) for name in names}
+        self.modules, self.network = {name: getattr(self, name) for name in names}, self.generator
         self.average = None
         if scale.ema:
             self.average = AveragedModel(self.generator, multi_avg_fn=get_ema_multi_avg_fn(scale.ema), use_buffers=True)
@@ -89,7 +97,13 @@ class AdversarialTraining:
         if scale.compile:
             self.generator.compile()
             self.discriminator.compile()
-        self.generating, self.discriminating = replicas.wrap(self.generator), replicas.wrap(self.discriminator)
+        # Without its sampling branch, a layer leaves some parameters without gradients.
+        self.sampling_steps = getattr(row.attention, "sampling_share", 1.0) * self.recipe.steps
+        partly = self.sampling_steps < self.recipe.steps
+        self.generating = replicas.wrap(self.generator, partly)
+        self.discriminating = replicas.wrap(self.discriminator, partly)
+        # Regional statistics of a batch are of reals or of fakes, as the generator's update has fakes alone.
+        self.apart = getattr(row.attention, "statistics", None) == "batch"
 
     def _adam(self, network: nn.Module, lr: float) -> torch.optim.Adam:
         return torch.optim.Adam(network.parameters(), lr, betas=self.recipe.betas, fused=True)
@@ -97,6 +111,8 @@ class AdversarialTraining:
     def advance(self, step: int, measured: bool) -> tuple[dict[str, Tensor], dict[str, Tensor | float]]:
         """The recipe's discriminator updates, then one of the generator."""
         factor = learning_rate_factor(step, self.recipe.steps, self.recipe.decay_from)
+        for network in (self.generator, self.discriminator):
+            set_sampling(network, step < self.sampling_steps)
         updates = self.recipe.discriminator_steps
         for number in range(step * updates, (step + 1) * updates):
             last = measured and number == (step + 1) * updates - 1
@@ -121,9 +137,13 @@ class AdversarialTraining:
         with torch.autocast(**self.autocast):
             with torch.no_grad():
                 fake = self.generator(z, fake_labels)
-            # One pass: one power iteration, half the launches. Batch statistics (an-bn) mix reals and fakes.
-            realness, logits = self.discriminating(torch.cat([real, fake]), torch.cat([real_labels, fake_labels]))
-        loss = hinge_discriminator(*realness.float().split(len(real)))
+            if self.apart:
+                of_real, logits = self.discriminating(real, real_labels)
+                of_fake, _ = self.discriminating(fake, fake_labels)
+            else:  # one power iteration, half the launches
+                both = self.discriminating(torch.cat([real, fake]), torch.cat([real_labels, fake_labels]))
+                (of_real, of_fake), logits = both[0].split(len(real)), both[1]
+        loss = hinge_discriminator(of_real.float(), of_fake.float())
         if logits is not None:  # AC-GAN's classifier learns from reals only; Odena's also from fakes
             loss = loss + self.row.classifier_weight * F.cross_entropy(logits[: len(real)].float(), real_labels)
         lr = factor * self.recipe.discriminator_lr
@@ -144,6 +164,17 @@ class AdversarialTraining:
         if measured and len(fake) > 1:
             measures["diversity"] = 127.5 * fake.detach().float().std(dim=0).mean()
         return loss, measures
+
+    def inspect(self) -> dict[str, float]:
+        """Of the generator on fixed latents, of the discriminator on the first training images."""
+        z = torch.randn(IMAGES, self.latent, generator=torch.Generator().manual_seed(0)).to(self.device)
+        labels = torch.arange(IMAGES, device=self.device) % self.data.num_classes
+        real = to_device(np.array(self.data.images[:IMAGES]), self.device)
+        real_labels = moved(np.array(self.data.labels[:IMAGES]), self.device)
+        return of_networks(
+            generator=attention_measures(self.generator, z, labels),
+            discriminator=attention_measures(self.discriminator, real, real_labels),
+        )
 
     def _update(self, name: str, optimizer, loss: Tensor, lr: float, measured: bool) -> tuple[Tensor, dict]:
         """Add the orthogonality term and step the optimizer; return the loss without that term, and measures."""

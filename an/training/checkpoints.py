@@ -1,4 +1,4 @@
-"""Checkpoints: written whole or not at all, checked when read, loaded without running code from the file.
+"""Resume points of a training.
 
 A resume point holds all that the rest of a run depends on: networks with their spectral-norm vectors, optimizers, the
 random states of torch, CUDA, numpy and python (of every replica), the step, the settings it was made under, and how
@@ -7,43 +7,16 @@ long the event file was. The step is also the position in the data: batches are 
 
 import random
 import sys
-import zipfile
 from pathlib import Path
 
 import numpy as np
 import torch
 
 from ..errors import UserError
-from ..files import written_whole
+from ..weights import load_tensors, save_tensors
 from .replicas import Replicas
 
 KEPT = 2  # resume points: the newest, and one to fall back on
-
-
-def save(path: str | Path, content: dict) -> None:
-    """Write tensors, numbers and strings, nested in dicts and lists. Raises UserError when they cannot be written."""
-    try:
-        with written_whole(path) as temporary:
-            torch.save(content, temporary)
-    except (OSError, RuntimeError) as error:  # torch's writer raises RuntimeError on a full disk
-        reason = str(error).splitlines()[0]
-        raise UserError(
-            f"{path} cannot be written ({reason}): make room on the disk and run the same command again."
-        ) from None
-
-
-def load(path: str | Path, device: torch.device | str = "cpu") -> dict:
-    """Read what ``save`` wrote. Raises UserError when the file is missing, damaged or holds anything but data."""
-    try:
-        with zipfile.ZipFile(path) as archive:
-            if archive.testzip():  # torch does not compare the checksums that it writes
-                raise ValueError("wrong checksum")
-        return torch.load(path, map_location=device, weights_only=True)
-    except FileNotFoundError:
-        raise UserError(f"checkpoint {path} is missing: train the row first.") from None
-    except Exception as error:  # torch raises many kinds for a damaged file
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise UserError(f"checkpoint {path} cannot be read ({reason}): delete it and train again.") from None
 
 
 def states(scratch: Path) -> list[Path]:
@@ -63,23 +36,27 @@ def save_state(scratch: Path, step: int, job, events_offset: int) -> None:
         "random": random_states,
         "modules": {name: module.state_dict() for name, module in job.modules.items()},
     }
-    save(scratch / f"state-{step:08d}.pt", content)
+    save_tensors(scratch / f"state-{step:08d}.pt", content)
     for old in states(scratch)[KEPT:]:
         old.unlink()
 
 
-def load_state(scratch: Path, job) -> tuple[int, int]:
+def load_state(scratch: Path, job, accept_code: bool = False) -> tuple[int, int]:
     """Restore the newest resume point that is whole; return its step and event offset, (0, 0) without any.
 
-    Raises UserError when it was made under other settings, or when none that is there can be read.
+    Raises UserError when it was made under other settings (by other code, unless that is accepted), or when none that
+    is there can be read.
     """
     content = _newest_whole(scratch, job.device)
     if content is None:
         return 0, 0
-    if changes := differences(content["settings"], job.settings):
+    before = content["settings"] | ({"code": job.settings["code"]} if accept_code else {})
+    if changes := differences(before, job.settings):
+        of_code = before | {"code": job.settings["code"]} == job.settings
+        more = "; or go on with --accept-code if the code's change cannot change the result" if of_code else ""
         raise UserError(
             f"{scratch} holds a run with other settings ({'; '.join(changes)}): delete the folder to train anew, or "
-            "undo the change."
+            f"undo the change{more}."
         )
     for name, module in job.modules.items():
         module.load_state_dict(content["modules"][name])
@@ -91,7 +68,7 @@ def _newest_whole(scratch: Path, device: torch.device) -> dict | None:
     there = states(scratch)
     for path in there:
         try:
-            return load(path, device)
+            return load_tensors(path, device)
         except UserError as error:
             if path == there[-1]:
                 raise

@@ -8,14 +8,18 @@ from torch import Tensor
 from torch.nn.utils import get_total_norm
 
 from .. import params
+from ..code import code_digest
 from ..data.crops import TrainingPhotographs, open_training_photographs
 from ..data.loading import to_device
 from ..data.masks import hole_box, training_mask
 from ..models import InpaintingDiscriminator, build_inpainting_generator
+from ..models.attention import set_sampling
 from ..models.inpainting import complete
 from ..names import snapshot_name
-from . import checkpoints, loop
+from ..weights import save_tensors
+from . import loop
 from .inpainting_losses import adversarial, critic_loss, discounted_reconstruction, reconstruction
+from .inspection import attention_measures, of_networks
 from .losses import orthogonality
 from .replicas import ALONE, Draws, Replicas, joined, seed_layers
 from .schedule import learning_rate_factor, set_learning_rate
@@ -32,6 +36,7 @@ def train_inpainting(
     scratch: str | Path,  # resume state; a rerun goes on from here
     hours: float | None,  # after which the run stops with a resume point
     device: torch.device,
+    accept_code: bool = False,  # go on from a resume point that other code made
 ) -> None:
     """Train one inpainting row with one seed, from its last resume point if there is one.
 
@@ -42,17 +47,14 @@ def train_inpainting(
     photographs, settings = open_training_photographs(data), scale.inpainting
     scratch, checkpoint_folder = Path(scratch), Path(checkpoint_folder)
     about = {"row": row_name, "task": row.task, "scale": scale_name, "seed": seed}
-    steps, every = (
-        settings.pretraining_steps + settings.adversarial_steps,
-        (settings.checkpoint_every, settings.log_every),
-    )
+    every = settings.checkpoint_every, settings.log_every
     with joined(device) as replicas, loop.held(scratch, replicas):
         job = InpaintingTraining(row, scale, seed, photographs, device, replicas)
-        outcome = loop.run(job, about, steps, [steps], *every, hours, scratch)
+        outcome = loop.run(job, about, job.steps, [job.steps], *every, hours, scratch, accept_code)
         if replicas.rank > 0:
             return
         loop.publish(scratch / snapshot_name(0), checkpoint_folder / "generator.pt")
-        checkpoints.save(checkpoint_folder / "critics.pt", job.critics.state_dict())
+        save_tensors(checkpoint_folder / "critics.pt", job.critics.state_dict())
         loop.conclude(outcome, job, about, Path(events_file), Path(report), scratch)
 
 
@@ -70,7 +72,7 @@ class InpaintingTraining:
     ):
         self.row, self.seed, self.photographs = row, seed, photographs
         self.device, self.replicas, self.scale = device, replicas, scale.inpainting
-        origin = {"seed": seed, "data": photographs.sha256, "code": loop.training_code()}
+        origin = {"seed": seed, "data": photographs.sha256, "code": code_digest("training.inpainting:train_inpainting")}
         self.settings = {**params.inpainting_settings(row, scale), **origin}
         self.rows = replicas.rows(self.scale.batch)
         torch.manual_seed(seed)
@@ -83,8 +85,11 @@ class InpaintingTraining:
         self.draws = Draws(seed, replicas, device)
         seed_layers(seed, replicas)
         names = ("generator", "critics", "generator_optimizer", "critics_optimizer", "draws")
-        self.modules = {name: getattr(self, name) for name in names}
-        self.generating, self.criticising = replicas.wrap(self.generator), replicas.wrap(self.critics)
+        self.modules, self.network = {name: getattr(self, name) for name in names}, self.generator
+        self.steps = self.scale.pretraining_steps + self.scale.adversarial_steps
+        self.sampling_steps = getattr(row.attention, "sampling_share", 1.0) * self.steps
+        self.generating = replicas.wrap(self.generator, self.sampling_steps < self.steps)
+        self.criticising = replicas.wrap(self.critics)
 
     def _adam(self, network: torch.nn.Module) -> torch.optim.Adam:
         return torch.optim.Adam(network.parameters(), self.scale.lr, betas=self.scale.betas, fused=True)
@@ -100,8 +105,8 @@ class InpaintingTraining:
     def advance(self, step: int, measured: bool) -> tuple[dict[str, Tensor], dict[str, Tensor | float]]:
         """In the second phase the critics' updates first; then one update of the generator."""
         number, losses = step * (self.scale.critic_updates + 1), {}
-        steps = self.scale.pretraining_steps + self.scale.adversarial_steps
-        lr = learning_rate_factor(step, steps, self.scale.decay_from) * self.scale.lr
+        lr = learning_rate_factor(step, self.steps, self.scale.decay_from) * self.scale.lr
+        set_sampling(self.generator, step < self.sampling_steps)
         measures = {"lr": lr} if measured else {}
         for optimizer in (self.generator_optimizer, self.critics_optimizer):
             set_learning_rate(optimizer, lr)
@@ -140,6 +145,11 @@ class InpaintingTraining:
         loss.backward()
         self._step("critics", self.critics_optimizer, measures)
         return loss.detach()
+
+    def inspect(self) -> dict[str, float]:
+        """Of the generator on its first training batch."""
+        images, mask, _ = self.batch(0)
+        return of_networks(generator=attention_measures(self.generator, images * (1 - mask), mask))
 
     def _step(self, name: str, optimizer: torch.optim.Optimizer, measures: dict) -> None:
         """Step the optimizer; where measures are taken, note the norm of its network's gradients."""

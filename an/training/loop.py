@@ -21,7 +21,8 @@ from ..errors import Stopped, UserError
 from ..files import write_json, written_whole
 from ..names import snapshot_name
 from ..progress import progress
-from ..tracking import Events
+from ..tracking import Events, read_events
+from ..weights import save_tensors
 from . import checkpoints
 from .replicas import Replicas
 from .stopping import Stop
@@ -35,7 +36,8 @@ class Job(Protocol):
     device: torch.device
     replicas: Replicas
     settings: dict  # everything that determines the result
-    modules: dict  # by name, what a resume point keeps; "generator" is the network that snapshots keep
+    modules: dict  # by name, what a resume point keeps
+    network: nn.Module  # the one of them that snapshots keep
 
     def advance(self, step: int, measured: bool) -> tuple[dict[str, Tensor], dict[str, Tensor | float]]:
         """Do step number ``step`` (from 0); return its losses and, where ``measured``, what else is worth a line.
@@ -44,10 +46,8 @@ class Job(Protocol):
         pixels.
         """
 
-
-def training_code() -> str:
-    """Digest of the code that a resume point was made by, so that no run goes on under other code."""
-    return provenance.code_digest("layers", "models", "training", "data/loading.py", "data/crops.py", "data/masks.py")
+    def inspect(self) -> dict[str, float]:
+        """What the attention layers do in evaluation (``inspection``); depends on the state alone and leaves it."""
 
 
 @contextmanager
@@ -79,6 +79,7 @@ def run(
     log_every: int,
     hours: float | None,  # after which it stops, to be started again; None: no limit
     scratch: Path,  # receives state-<step>.pt, generator-<k>.pt and events.jsonl
+    accept_code: bool = False,  # go on from a resume point that other code made; the event file then says so
 ) -> dict:
     """Train to the last step, from the newest resume point in ``scratch``; return how it ended.
 
@@ -93,21 +94,22 @@ def run(
     snapshots = {step: scratch / snapshot_name(number) for number, step in enumerate(snapshot_steps)}
     started = time.perf_counter()
     with Stop(hours) as stop:
-        first, offset = checkpoints.load_state(scratch, job)
+        first, offset = checkpoints.load_state(scratch, job, accept_code)
         record = _open_events(scratch / "events.jsonl", offset, job, about) if first_replica else None
-        if first == 0:
-            _keep(scratch, 0, job, snapshots, record)
+        if offset == 0:  # there is no resume point, not even of step 0
+            _keep(scratch, 0, job, snapshots, record, inspected=True)
         bar = progress(range(first, steps), what, initial=first, total=steps, shown=first_replica)
         reached, reason = _go(job, bar, first, steps, snapshots, checkpoint_every, log_every, stop, record, scratch)
     if reason is None and reached < steps:
         _end(record, "interrupted", reached, None)
         status = stop.status() or 128 + SIGTERM  # which another replica may have had
         raise Stopped(f"stopped {what} after step {reached}; the same command goes on from there.", status)
-    status, last = ("finished", steps) if reason is None else ("diverged", _go_back(scratch, reached, job, snapshots))
-    if reason is not None and first_replica:
-        print(
-            f"{what} diverged at step {reached} ({reason}); it ends with the weights of step {last}.", file=sys.stderr
-        )
+    status, last = "finished", steps
+    if reason is not None:
+        status, last = "diverged", _go_back(scratch, reached, job, snapshots, accept_code)
+        if first_replica:
+            ends = f"it ends with the weights of step {last}"
+            print(f"{what} diverged at step {reached} ({reason}); {ends}.", file=sys.stderr)
     _end(record, status, last, reason)
     return {"status": status, "step": last, "reason": reason, "seconds": round(time.perf_counter() - started, 1)}
 
@@ -143,7 +145,7 @@ def _go(
             record.append("step", step=step, **values, steps_per_second=round(rate, 3), **peak_memory(job.device))
             bar.set_postfix({name: values[name] for name in losses}, refresh=False)
         if kept:
-            _keep(scratch, step, job, snapshots, record)
+            _keep(scratch, step, job, snapshots, record, inspected=step in snapshots or step % checkpoint_every == 0)
         if stopped:
             break
     return step, None
@@ -153,7 +155,10 @@ def conclude(outcome: dict, job: Job, about: dict, events_file: Path, report: Pa
     """Publish the event file and how the run ended, then forget the run: it is trained anew when asked again."""
     with written_whole(events_file) as temporary:
         shutil.copyfile(scratch / "events.jsonl", temporary)
-    write_json(report, {**_origin(job, about), **outcome})
+    header, *events = read_events(events_file)
+    origin = _origin(job, about) | {name: header[name] for name in ("key", "parent", "code")}
+    accepted = [event["code"] for event in events if event["kind"] == "accepted"]
+    write_json(report, {**origin, **outcome, "accepted_code": accepted, "attention": job.inspect()})
     for file in scratch.iterdir():
         if file.name != "lock":
             file.unlink()
@@ -186,6 +191,10 @@ def _open_events(path: Path, offset: int, job: Job, about: dict) -> Events:
     if offset == 0:
         settings = {k: v for k, v in job.settings.items() if k not in ("seed", "data", "code")}
         events.append("run", **about, settings=settings, **_origin(job, about))
+        return events
+    made_by = [event["code"] for event in read_events(path) if event["kind"] in ("run", "accepted")]
+    if made_by[-1] != job.settings["code"]:
+        events.append("accepted", code=job.settings["code"], before=made_by[-1], commit=provenance.commit())
     return events
 
 
@@ -206,17 +215,21 @@ def _divergence(finite: Tensor, values: dict[str, float], modules: dict) -> str 
     return None
 
 
-def _keep(scratch: Path, step: int, job: Job, snapshots: dict[int, Path], events: Events | None) -> None:
+def _keep(
+    scratch: Path, step: int, job: Job, snapshots: dict[int, Path], events: Events | None, inspected: bool
+) -> None:
     if step in snapshots and job.replicas.rank == 0:
-        checkpoints.save(snapshots[step], job.modules["generator"].state_dict())
+        save_tensors(snapshots[step], job.network.state_dict())
+    if inspected and events and (measures := job.inspect()):
+        events.append("attention", step=step, **measures)
     checkpoints.save_state(scratch, step, job, events.sync() if events else 0)
 
 
-def _go_back(scratch: Path, step: int, job: Job, snapshots: dict[int, Path]) -> int:
+def _go_back(scratch: Path, step: int, job: Job, snapshots: dict[int, Path], accept_code: bool) -> int:
     """Restore the last good resume point and let it stand for the snapshots from ``step`` on; return its step."""
-    last, _ = checkpoints.load_state(scratch, job)
+    last, _ = checkpoints.load_state(scratch, job, accept_code)
     if job.replicas.rank == 0:
         for reached, path in snapshots.items():
             if reached >= step:
-                checkpoints.save(path, job.modules["generator"].state_dict())
+                save_tensors(path, job.network.state_dict())
     return last

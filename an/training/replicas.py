@@ -37,9 +37,12 @@ class Replicas:
         share = batch // self.count
         return slice(self.rank * share, (self.rank + 1) * share)
 
-    def wrap(self, network: nn.Module) -> nn.Module:
-        """The network to call where gradients flow to its parameters; replicas then average them."""
-        return DistributedDataParallel(network) if self.count > 1 else network
+    def wrap(self, network: nn.Module, partly: bool = False) -> nn.Module:
+        """The network to call where gradients flow to its parameters; replicas then average them.
+
+        ``partly``: some parameters may get no gradient in some steps, which costs a search for them.
+        """
+        return DistributedDataParallel(network, find_unused_parameters=partly) if self.count > 1 else network
 
     def highest(self, value: int) -> int:
         """The highest of all replicas' values, on all of them."""

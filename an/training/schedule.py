@@ -1,5 +1,7 @@
 """Learning rates along training."""
 
+import math
+
 import torch
 
 
@@ -13,3 +15,11 @@ def learning_rate_factor(step: int, steps: int, decay_from: int | None) -> float
 def set_learning_rate(optimizer: torch.optim.Optimizer, lr: float) -> None:
     for group in optimizer.param_groups:
         group["lr"] = lr
+
+
+def rise_and_fall(step: int, steps: int, rise: float = 0.3) -> float:
+    """From 1/25 along a cosine to 1 after the share ``rise`` of all steps, then along another to 0 (Smith 2018)."""
+    position = (step + 1) / steps
+    if position < rise:
+        return 1 / 25 + (1 - 1 / 25) * (1 - math.cos(math.pi * position / rise)) / 2
+    return (1 + math.cos(math.pi * (position - rise) / (1 - rise))) / 2

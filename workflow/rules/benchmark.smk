@@ -10,6 +10,6 @@ rule time_modules:
     params:
         scale=SCALE_NAME,
         settings=section("timing"),
-        code=provenance.code_digest("evaluation/timing.py", "layers"),
+        code=code_digest("evaluation.timing:time_modules"),
     shell:
-        "python -m an time --scale {params.scale} --out {output} --gpus {resources.gpu} &> {log}"
+        "python -m an time --scale {params.scale:q} --out {output:q} --gpus {resources.gpu:q} &> {log:q}"

@@ -9,27 +9,28 @@ from snakemake.exceptions import WorkflowError
 # The package beside this Snakefile, not one installed elsewhere.
 sys.path.insert(0, os.getcwd())
 
-from an import params, provenance
+from an import params
+from an.code import code_digest
 from an.errors import UserError
 from an.names import AVERAGED, snapshot_name
 
-SCALE_NAME = config.get("scale", "smoke")
+SCALE_NAME = str(config.get("scale", "smoke"))
 try:
     SCALE = params.load_scale(SCALE_NAME)
     ROWS = params.load_rows("generation")
     INPAINTING_ROWS = params.load_rows("inpainting")
+    RECALL_ROWS = params.load_rows("recall")
     PUBLISHED = params.load_published()
     params.check_dataset_path(SCALE_NAME)
 except UserError as error:
     raise WorkflowError(str(error))
 
-TABLES = [1, 2, 3, 4, 5]
+TABLES = [1, 2, 3, 4, 5, 6]
+FIGURES = [9, 10]
 CONTROL_ROWS = ["mean-colour", "biharmonic"]
 DATA = SCALE.data_folder
 PHOTOGRAPHS = SCALE.inpainting.data_folder
 RUN = f"results/{SCALE_NAME}/{{row}}/seed-{{seed}}"
-# A training job on a cluster ends by itself a little before its scheduler would end it.
-HOURS = f"--hours {SCALE.hours}" if SCALE.hours else ""
 RUNTIME = {"runtime": int(60 * SCALE.hours) + 15} if SCALE.hours else {}
 ONE_GPU = min(SCALE.gpus, 1)
 AVERAGED_SAMPLES = {"averaged": f"samples/{SCALE_NAME}/{{row}}/seed-{{seed}}/averaged.npy"} if SCALE.ema else {}
@@ -39,14 +40,28 @@ SNAPSHOTS = [snapshot_name(number) for number in range(SCALE.snapshots + 1)]
 wildcard_constraints:
     row="|".join(ROWS),
     inpainting_row="|".join(INPAINTING_ROWS),
+    recall_row="|".join(RECALL_ROWS),
     control="|".join(CONTROL_ROWS),
     seed="[0-9]+",
     table="[0-9]+",
 
 
+def option(name, value):
+    """The words of a command line's option; none without a value."""
+    return [f"--{name}", str(value)] if value else []
+
+
 def averaged(wildcards, files):
     """The option that names a job's images by averaged weights, where the scale has them."""
-    return f"--averaged {files.averaged}" if SCALE.ema else ""
+    return option("averaged", SCALE.ema and files.averaged)
+
+
+def hours(wildcards, output):
+    """A training job on a cluster ends by itself a little before its scheduler would end it.
+
+    By its second argument it is derived for Snakemake, which then does not train again for another limit.
+    """
+    return option("hours", SCALE.hours)
 
 
 def table_runs(table):
@@ -60,9 +75,8 @@ def table_runs(table):
 
 
 def table_labels(table):
-    return json.dumps(
-        {name: row.tables[table] for name, row in (ROWS | INPAINTING_ROWS).items() if table in row.tables}
-    )
+    rows = ROWS | INPAINTING_ROWS | RECALL_ROWS
+    return json.dumps({name: row.tables[table] for name, row in rows.items() if table in row.tables})
 
 
 def training(wildcards):
@@ -72,6 +86,10 @@ def training(wildcards):
 def inpainting_training(wildcards):
     row = INPAINTING_ROWS[wildcards.inpainting_row]
     return json.dumps(params.inpainting_settings(row, SCALE), sort_keys=True)
+
+
+def recall_training(wildcards):
+    return json.dumps(params.recall_settings(RECALL_ROWS[wildcards.recall_row], SCALE), sort_keys=True)
 
 
 def inpainting_section(*names):
@@ -86,4 +104,4 @@ def section(*names):
 def track():
     """Bring MLflow up to date where a server is named or a store was made before; a run does not fail with it."""
     if os.environ.get("MLFLOW_TRACKING_URI") or os.path.exists("mlflow.db"):
-        shell(f"python -m an track --scale {SCALE_NAME} || true")
+        shell("python -m an track --scale {SCALE_NAME:q} || true")

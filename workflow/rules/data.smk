@@ -12,9 +12,11 @@ rule prepare_dataset:
     conda:
         "../../environment.yml"
     params:
-        scale=SCALE_NAME,
+        dataset=SCALE.dataset,
+        resolution=SCALE.resolution,
+        path=option("path", SCALE.dataset_path),
         data=subpath(output.manifest, parent=True),
-        settings=section("dataset", "dataset_path", "resolution"),
-        code=provenance.code_digest("data"),
+        code=code_digest("data.preparation:prepare"),
     shell:
-        "python -m an prepare --scale {params.scale} --data {params.data} &> {log}"
+        "python -m an prepare --dataset {params.dataset:q} --resolution {params.resolution:q} {params.path:q}"
+        " --data {params.data:q} &> {log:q}"

@@ -15,10 +15,10 @@ rule train_classifier:
         scale=SCALE_NAME,
         data=subpath(input.manifest, parent=True),
         settings=json.dumps(SCALE.evaluation.classifier.model_dump()),
-        code=provenance.code_digest("evaluation/classifier.py", "data/loading.py"),
+        code=code_digest("evaluation.classifier:train_classifier"),
     shell:
-        "python -m an train-classifier --scale {params.scale} --data {params.data}"
-        " --checkpoint {output.weights} --report {output.report} --gpus {resources.gpu} &> {log}"
+        "python -m an train-classifier --scale {params.scale:q} --data {params.data:q}"
+        " --checkpoint {output.weights:q} --report {output.report:q} --gpus {resources.gpu:q} &> {log:q}"
 
 
 rule extract_reference:
@@ -40,10 +40,10 @@ rule extract_reference:
         scale=SCALE_NAME,
         data=subpath(input.manifest, parent=True),
         settings=section("evaluation"),
-        code=provenance.code_digest("evaluation"),
+        code=code_digest("evaluation.reference:extract_reference"),
     shell:
-        "python -m an reference --scale {params.scale} --data {params.data} --classifier {input.classifier}"
-        " --features {output.features} --report {output.report} --gpus {resources.gpu} &> {log}"
+        "python -m an reference --scale {params.scale:q} --data {params.data:q} --classifier {input.classifier:q}"
+        " --features {output.features:q} --report {output.report:q} --gpus {resources.gpu:q} &> {log:q}"
 
 
 rule evaluate_samples:
@@ -73,9 +73,9 @@ rule evaluate_samples:
         checkpoints=lambda wildcards, input: os.path.dirname(input.generators[0]),
         averaged=lambda wildcards, input: averaged(wildcards, input),
         settings=section("evaluation"),
-        code=provenance.code_digest("evaluation"),
+        code=code_digest("evaluation.evaluate_row:evaluate_row"),
     shell:
-        "python -m an evaluate-row --row {wildcards.row} --scale {params.scale} --seed {wildcards.seed} --data {params.data}"
-        " --classifier {input.classifier} --features {input.features} --checkpoints {params.checkpoints}"
-        " --training {input.training} --samples {input.samples} --snapshots {input.snapshots} {params.averaged}"
-        " --metrics {output.metrics} --classes {output.classes} --gpus {resources.gpu} &> {log}"
+        "python -m an evaluate-row --row {wildcards.row:q} --scale {params.scale:q} --seed {wildcards.seed:q} --data {params.data:q}"
+        " --classifier {input.classifier:q} --features {input.features:q} --checkpoints {params.checkpoints:q}"
+        " --training {input.training:q} --samples {input.samples:q} --snapshots {input.snapshots:q} {params.averaged:q}"
+        " --metrics {output.metrics:q} --classes {output.classes:q} --gpus {resources.gpu:q} &> {log:q}"

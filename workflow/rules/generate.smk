@@ -19,8 +19,8 @@ rule generate_samples:
         checkpoints=lambda wildcards, input: os.path.dirname(input.generators[0]),
         averaged=lambda wildcards, output: averaged(wildcards, output),
         settings=section("evaluation"),
-        code=provenance.code_digest("generation.py", "layers", "models"),
+        code=code_digest("data.loading:open_split", "generation:generate"),
     shell:
-        "python -m an generate --row {wildcards.row} --scale {params.scale} --seed {wildcards.seed} --data {params.data}"
-        " --checkpoints {params.checkpoints} --samples {output.samples} --snapshots {output.snapshots}"
-        " {params.averaged} --gpus {resources.gpu} &> {log}"
+        "python -m an generate --row {wildcards.row:q} --scale {params.scale:q} --seed {wildcards.seed:q} --data {params.data:q}"
+        " --checkpoints {params.checkpoints:q} --samples {output.samples:q} --snapshots {output.snapshots:q}"
+        " {params.averaged:q} --gpus {resources.gpu:q} &> {log:q}"

@@ -18,12 +18,15 @@ rule prepare_photographs:
     conda:
         "../../environment.yml"
     params:
-        scale=SCALE_NAME,
+        dataset=SCALE.inpainting.dataset,
+        resolution=SCALE.inpainting.resolution,
+        crops=SCALE.inpainting.test_crops,
+        path=option("path", SCALE.inpainting.dataset_path),
         data=subpath(output.manifest, parent=True),
-        settings=inpainting_section("dataset", "dataset_path", "resolution", "test_crops"),
-        code=provenance.code_digest("data"),
+        code=code_digest("data.crop_preparation:prepare_crops"),
     shell:
-        "python -m an prepare-photographs --scale {params.scale} --data {params.data} &> {log}"
+        "python -m an prepare-photographs --dataset {params.dataset:q} --resolution {params.resolution:q}"
+        " --test-crops {params.crops:q} {params.path:q} --data {params.data:q} &> {log:q}"
 
 
 rule train_inpainting:
@@ -49,13 +52,13 @@ rule train_inpainting:
         data=subpath(input.manifest, parent=True),
         checkpoints=subpath(output.generator, parent=True),
         scratch=f"scratch/{SCALE_NAME}/{{inpainting_row}}/seed-{{seed}}",
-        hours=HOURS,
+        hours=hours,
         settings=inpainting_training,
-        code=provenance.code_digest("layers", "models", "training", "data/crops.py", "data/masks.py"),
+        code=code_digest("training.inpainting:train_inpainting"),
     shell:
-        "python -m an train --row {wildcards.inpainting_row} --scale {params.scale} --seed {wildcards.seed}"
-        " --data {params.data} --checkpoints {params.checkpoints} --events {output.events} --report {output.report}"
-        " --scratch {params.scratch} --gpus {resources.gpu} {params.hours} &> {log}"
+        "python -m an train --row {wildcards.inpainting_row:q} --scale {params.scale:q} --seed {wildcards.seed:q}"
+        " --data {params.data:q} --checkpoints {params.checkpoints:q} --events {output.events:q} --report {output.report:q}"
+        " --scratch {params.scratch:q} --gpus {resources.gpu:q} {params.hours:q} &> {log:q}"
 
 
 rule complete_heldout:
@@ -75,10 +78,10 @@ rule complete_heldout:
         scale=SCALE_NAME,
         data=subpath(input.manifest, parent=True),
         folder=lambda wildcards, output: os.path.dirname(output[0]),
-        code=provenance.code_digest("completion.py", "layers", "models"),
+        code=code_digest("completion:complete_heldout"),
     shell:
-        "python -m an complete-heldout --row {wildcards.inpainting_row} --scale {params.scale} --data {params.data}"
-        " --checkpoint {input.generator} --folder {params.folder} --gpus {resources.gpu} &> {log}"
+        "python -m an complete-heldout --row {wildcards.inpainting_row:q} --scale {params.scale:q} --data {params.data:q}"
+        " --checkpoint {input.generator:q} --folder {params.folder:q} --gpus {resources.gpu:q} &> {log:q}"
 
 
 rule complete_controls:
@@ -99,9 +102,9 @@ rule complete_controls:
     params:
         data=subpath(input.manifest, parent=True),
         folder=lambda wildcards, output: os.path.dirname(os.path.dirname(output[0])),
-        code=provenance.code_digest("completion.py", "evaluation/restoration.py"),
+        code=code_digest("completion:complete_controls"),
     shell:
-        "python -m an complete-controls --data {params.data} --folder {params.folder} &> {log}"
+        "python -m an complete-controls --data {params.data:q} --folder {params.folder:q} &> {log:q}"
 
 
 rule evaluate_completions:
@@ -120,11 +123,11 @@ rule evaluate_completions:
     params:
         data=subpath(input.manifest, parent=True),
         folder=lambda wildcards, input: os.path.dirname(input.completed[0]),
-        code=provenance.code_digest("evaluation/completions.py", "evaluation/restoration.py"),
+        code=code_digest("evaluation.completions:evaluate_completions"),
     shell:
-        "python -m an evaluate-completions --row {wildcards.inpainting_row} --seed {wildcards.seed}"
-        " --data {params.data} --folder {params.folder} --checkpoint {input.generator} --training {input.training}"
-        " --metrics {output} &> {log}"
+        "python -m an evaluate-completions --row {wildcards.inpainting_row:q} --seed {wildcards.seed:q}"
+        " --data {params.data:q} --folder {params.folder:q} --checkpoint {input.generator:q} --training {input.training:q}"
+        " --metrics {output:q} &> {log:q}"
 
 
 rule evaluate_controls:
@@ -141,7 +144,7 @@ rule evaluate_controls:
     params:
         data=subpath(input.manifest, parent=True),
         folder=lambda wildcards, input: os.path.dirname(input.completed[0]),
-        code=provenance.code_digest("evaluation/completions.py", "evaluation/restoration.py"),
+        code=code_digest("evaluation.completions:evaluate_completions"),
     shell:
-        "python -m an evaluate-completions --row {wildcards.control} --data {params.data} --folder {params.folder}"
-        " --metrics {output} &> {log}"
+        "python -m an evaluate-completions --row {wildcards.control:q} --data {params.data:q} --folder {params.folder:q}"
+        " --metrics {output:q} &> {log:q}"

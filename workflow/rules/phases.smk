@@ -12,6 +12,7 @@ rule trained:
         rules.train_classifier.output,
         expand(rules.train_gan.output, row=ROWS, seed=SCALE.seeds),
         expand(rules.train_inpainting.output, inpainting_row=INPAINTING_ROWS, seed=SCALE.seeds),
+        expand(rules.train_recall.output, recall_row=RECALL_ROWS, seed=SCALE.recall.seeds),
 
 
 rule generated:
@@ -27,4 +28,5 @@ rule evaluated:
         expand(rules.evaluate_samples.output, row=ROWS, seed=SCALE.seeds),
         expand(rules.evaluate_completions.output, inpainting_row=INPAINTING_ROWS, seed=SCALE.seeds),
         expand(rules.evaluate_controls.output, control=CONTROL_ROWS),
+        expand(rules.evaluate_recall.output, recall_row=RECALL_ROWS, seed=SCALE.recall.seeds),
         rules.time_modules.output,

@@ -15,10 +15,10 @@ rule render_quality_table:
         rows=lambda wildcards: table_labels(int(wildcards.table)),
         published=PUBLISHED.model_dump_json(),
         settings=section("description", "caution", "dataset", "seeds", "evaluation"),
-        code=provenance.code_digest("reporting", "reporting/page.html"),
+        code=code_digest("reporting.render:render", files=("reporting/page.html",)),
     shell:
-        "python -m an table --table {wildcards.table} --scale {params.scale} --results {params.results}"
-        " --reports {params.reports} &> {log}"
+        "python -m an table --table {wildcards.table:q} --scale {params.scale:q} --results {params.results:q}"
+        " --reports {params.reports:q} &> {log:q}"
 
 
 rule render_inpainting_table:
@@ -38,10 +38,31 @@ rule render_inpainting_table:
         rows=table_labels(3),
         published=PUBLISHED.model_dump_json(),
         settings=section("description", "caution", "seeds") + inpainting_section("dataset", "resolution"),
-        code=provenance.code_digest("reporting", "reporting/page.html"),
+        code=code_digest("reporting.render:render", files=("reporting/page.html",)),
     shell:
-        "python -m an table --table 3 --scale {params.scale} --results {params.results}"
-        " --reports {params.reports} &> {log}"
+        "python -m an table --table 3 --scale {params.scale:q} --results {params.results:q}"
+        " --reports {params.reports:q} &> {log:q}"
+
+
+rule render_recall_table:
+    input:
+        runs=expand(rules.evaluate_recall.output.metrics, recall_row=RECALL_ROWS, seed=SCALE.recall.seeds),
+    output:
+        multiext(f"reports/{SCALE_NAME}/table6", ".md", ".csv", ".tex", ".html", "_cells.csv"),
+    log:
+        f"logs/{SCALE_NAME}/render_table6.log",
+    conda:
+        "../../environment.yml"
+    params:
+        scale=SCALE_NAME,
+        results=lambda wildcards, input: os.path.dirname(os.path.dirname(os.path.dirname(input.runs[0]))),
+        reports=subpath(output[0], parent=True),
+        rows=table_labels(6),
+        settings=section("description", "caution"),
+        code=code_digest("reporting.render:render", files=("reporting/page.html",)),
+    shell:
+        "python -m an table --table 6 --scale {params.scale:q} --results {params.results:q}"
+        " --reports {params.reports:q} &> {log:q}"
 
 
 rule draw_figure9:
@@ -57,9 +78,27 @@ rule draw_figure9:
     params:
         samples=lambda wildcards, input: os.path.dirname(os.path.dirname(os.path.dirname(input.controls[0]))),
         seed=SCALE.seeds[0],
-        code=provenance.code_digest("reporting"),
+        code=code_digest("reporting.figures:figure9"),
     shell:
-        "python -m an figure --figure 9 --samples {params.samples} --seed {params.seed} --out {output} &> {log}"
+        "python -m an figure --figure 9 --source {params.samples:q} --seed {params.seed:q} --out {output:q} &> {log:q}"
+
+
+rule draw_figure10:
+    input:
+        examples=expand(rules.evaluate_recall.output.example, recall_row=RECALL_ROWS, seed=SCALE.recall.seeds[0]),
+    output:
+        f"reports/{SCALE_NAME}/figure10.png",
+    log:
+        f"logs/{SCALE_NAME}/draw_figure10.log",
+    conda:
+        "../../environment.yml"
+    params:
+        results=lambda wildcards, input: os.path.dirname(os.path.dirname(os.path.dirname(input.examples[0]))),
+        seed=SCALE.recall.seeds[0],
+        rows=table_labels(6),
+        code=code_digest("reporting.figures:figure10"),
+    shell:
+        "python -m an figure --figure 10 --source {params.results:q} --seed {params.seed:q} --out {output:q} &> {log:q}"
 
 
 rule render_timing_table:
@@ -77,16 +116,17 @@ rule render_timing_table:
         reports=subpath(output[0], parent=True),
         published=PUBLISHED.model_dump_json(),
         settings=section("description", "caution", "timing"),
-        code=provenance.code_digest("reporting", "reporting/page.html"),
+        code=code_digest("reporting.render:render", files=("reporting/page.html",)),
     shell:
-        "python -m an table --table 5 --scale {params.scale} --results {params.results}"
-        " --reports {params.reports} &> {log}"
+        "python -m an table --table 5 --scale {params.scale:q} --results {params.results:q}"
+        " --reports {params.reports:q} &> {log:q}"
 
 
 rule summarise_scores:
     input:
         quality=expand(rules.evaluate_samples.output.metrics, row=ROWS, seed=SCALE.seeds),
         inpainting=expand(rules.evaluate_completions.output, inpainting_row=INPAINTING_ROWS, seed=SCALE.seeds),
+        recall=expand(rules.evaluate_recall.output.metrics, recall_row=RECALL_ROWS, seed=SCALE.recall.seeds),
     output:
         f"reports/{SCALE_NAME}/metrics.json",
     log:
@@ -96,9 +136,9 @@ rule summarise_scores:
     params:
         scale=SCALE_NAME,
         results=lambda wildcards, input: os.path.dirname(os.path.dirname(os.path.dirname(input.quality[0]))),
-        code=provenance.code_digest("reporting"),
+        code=code_digest("reporting.summary:summarise_scores"),
     shell:
-        "python -m an summarise --scale {params.scale} --results {params.results} --out {output} &> {log}"
+        "python -m an summarise --scale {params.scale:q} --results {params.results:q} --out {output:q} &> {log:q}"
 
 
 rule render_index:
@@ -108,7 +148,8 @@ rule render_index:
         inpainting=expand(rules.evaluate_completions.output, inpainting_row=INPAINTING_ROWS, seed=SCALE.seeds),
         controls=expand(rules.evaluate_controls.output, control=CONTROL_ROWS),
         timing=rules.time_modules.output[0],
-        figure=rules.draw_figure9.output[0],
+        recall=expand(rules.evaluate_recall.output.metrics, recall_row=RECALL_ROWS, seed=SCALE.recall.seeds),
+        figures=expand("reports/{scale}/figure{figure}.png", scale=SCALE_NAME, figure=FIGURES),
     output:
         f"reports/{SCALE_NAME}/index.html",
     log:
@@ -122,6 +163,6 @@ rule render_index:
         rows=json.dumps([table_labels(table) for table in TABLES]),
         published=PUBLISHED.model_dump_json(),
         settings=section("description", "caution", "dataset", "seeds", "evaluation"),
-        code=provenance.code_digest("reporting", "reporting/page.html"),
+        code=code_digest("reporting.render:render_index", files=("reporting/page.html",)),
     shell:
-        "python -m an index --scale {params.scale} --results {params.results} --reports {params.reports} &> {log}"
+        "python -m an index --scale {params.scale:q} --results {params.results:q} --reports {params.reports:q} &> {log:q}"

@@ -25,10 +25,10 @@ rule train_gan:
         data=subpath(input.manifest, parent=True),
         checkpoints=subpath(output.discriminator, parent=True),
         scratch=f"scratch/{SCALE_NAME}/{{row}}/seed-{{seed}}",
-        hours=HOURS,
+        hours=hours,
         settings=training,
-        code=provenance.code_digest("layers", "models", "training", "data/loading.py"),
+        code=code_digest("training.adversarial:train"),
     shell:
-        "python -m an train --row {wildcards.row} --scale {params.scale} --seed {wildcards.seed} --data {params.data}"
-        " --checkpoints {params.checkpoints} --events {output.events} --report {output.report}"
-        " --scratch {params.scratch} --gpus {resources.gpu} {params.hours} &> {log}"
+        "python -m an train --row {wildcards.row:q} --scale {params.scale:q} --seed {wildcards.seed:q} --data {params.data:q}"
+        " --checkpoints {params.checkpoints:q} --events {output.events:q} --report {output.report:q}"
+        " --scratch {params.scratch:q} --gpus {resources.gpu:q} {params.hours:q} &> {log:q}"

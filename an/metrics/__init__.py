@@ -1,0 +1,1 @@
+"""Arithmetic on arrays alone: no models, no parameters, no files."""

@@ -1,0 +1,72 @@
+"""Intervals over seeds, of a mean and of the difference of two, and the verdicts that they carry."""
+
+import math
+import statistics
+from typing import NamedTuple
+
+from scipy import stats
+
+LEVEL = 0.95
+
+
+class Interval(NamedTuple):
+    """A mean, or a difference of two, with the ends of its 95 % interval; not numbers where there are too few seeds."""
+
+    mean: float
+    low: float
+    high: float
+
+    def __str__(self) -> str:
+        """The difference or mean with its ends, signed; '-' where there is none."""
+        if math.isnan(self.mean):
+            return "-"
+        return f"{self.mean:+.3g}" + ("" if math.isnan(self.low) else f" [{self.low:+.3g}, {self.high:+.3g}]")
+
+
+def interval(values: list[float]) -> Interval:
+    """Student's interval of the mean of normal values."""
+    if not values:
+        return Interval(math.nan, math.nan, math.nan)
+    mean = statistics.fmean(values)
+    if len(values) < 2:
+        return Interval(mean, math.nan, math.nan)
+    half = stats.t.ppf((1 + LEVEL) / 2, len(values) - 1) * statistics.stdev(values) / math.sqrt(len(values))
+    return Interval(mean, mean - half, mean + half)
+
+
+def difference(values: list[float], others: list[float]) -> Interval:
+    """Welch's interval of mean(values) - mean(others), whose variances need not be equal."""
+    if not (values and others):
+        return Interval(math.nan, math.nan, math.nan)
+    mean = statistics.fmean(values) - statistics.fmean(others)
+    if min(len(values), len(others)) < 2:
+        return Interval(mean, math.nan, math.nan)
+    if len(set(values)) == len(set(others)) == 1:
+        return Interval(mean, mean, mean)  # nothing varies
+    return Interval(mean, *stats.ttest_ind(values, others, equal_var=False).confidence_interval(LEVEL))
+
+
+def verdict(low: list[float], high: list[float]) -> str:
+    """Whether the mean of ``low`` is below that of ``high``: decided only where Welch's interval leaves out zero.
+
+    Where it does not, says about how many seeds of each, with their spread as it is, would decide a difference of the
+    size seen: those that make half the interval as long as the difference.
+    """
+    found = difference(high, low)
+    if math.isnan(found.mean):
+        return "unknown, every seed diverged"
+    if math.isnan(found.low):
+        return f"not decided with n = {min(len(low), len(high))}: one seed has no spread"
+    if found.low > 0 or found.high < 0:
+        return f"{'holds' if found.mean > 0 else 'reversed'} ({found})"
+    needed = _seeds_to_decide(low, high, abs(found.mean))
+    about = f"; about {needed} would decide it" if needed else ""
+    return f"not decided with n = {min(len(low), len(high))} seeds ({found}){about}"
+
+
+def _seeds_to_decide(low: list[float], high: list[float], gap: float, most: int = 1000) -> int | None:
+    spread = statistics.variance(low) + statistics.variance(high)
+    for n in range(3, most):
+        if stats.t.ppf((1 + LEVEL) / 2, 2 * n - 2) * math.sqrt(spread / n) < gap:
+            return n
+    return None

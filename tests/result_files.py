@@ -1,0 +1,153 @@
+"""Result files as a finished scale leaves them, with numbers that are easy to predict tables from."""
+
+import json
+from pathlib import Path
+
+import pandas as pd
+
+from an import params
+
+PROTOCOL = {
+    "extractor": "classifier",
+    "extractor_sha256": "0" * 64,
+    "generated": 100,
+    "generated_per_snapshot": 50,
+    "reference": "all 1497 training images",
+    "inception_score_splits": 2,
+    "intra_fid": "mean over 10 classes",
+    "weights": "raw",
+    "dtype": "float32",
+    "resize": "none",
+}
+
+
+# Of the recall task, by row; each further seed is 0.01 higher.
+ACCURACY = {
+    **dict.fromkeys(["recall-none", "recall-in", "recall-an-n1", "recall-an-literal"], 0.125),
+    **{"recall-an": 0.875, "recall-an-no-ssr": 0.9, "recall-sa": 0.95, "recall-ca": 0.25},
+}
+
+
+def training(name: str, seed: int) -> dict:
+    """What a training run says of itself."""
+    made = {"commit": "abc", "code": "c" * 16, "data": "d" * 64, "device": "CPU", "torch": "2.15.0"}
+    key = {"key": f"{name}/seed-{seed}@{'e' * 16}", "parent": f"{name}@{'f' * 16}"}
+    return {**key, "status": "finished", "step": 300, "reason": None, "seconds": 41.5, "attention": {}, **made}
+
+
+def attention(name: str, *networks: str) -> dict:
+    """Measures of a row's attention layers, as its training put them into its metrics."""
+    kind = getattr(params.load_row(name).attention, "kind", None)
+    of_layer = {
+        "attentive_norm": {"layout_information": 0.5, "effective_regions": 8.0, "regions_used": 12.0, "rho": -0.25},
+        "self_attention": {"gamma": 0.125},
+    }
+    names = networks or ("generator", "discriminator")
+    return {f"{network}_{k}": value for network in names for k, value in of_layer.get(kind, {}).items()}
+
+
+def provenance(name: str, seed: int) -> dict:
+    checkpoint = f"checkpoints/smoke/{name}/seed-{seed}/generator.pt"
+    return {"commit": "abc", "checkpoint": checkpoint, "checkpoint_sha256": f"{name}{seed}", "device": "CPU"}
+
+
+def edit(path, change) -> None:
+    content = json.loads(path.read_text())
+    change(content)
+    path.write_text(json.dumps(content))
+
+
+def diverge(results, name: str, seed: int) -> None:
+    told = {"status": "diverged", "step": 120, "reason": "the loss is not finite"}
+    edit(results / name / f"seed-{seed}/metrics.json", lambda run: run["training"].update(told))
+
+
+def example(name: str) -> dict:
+    """One test image of eight keys: keys k and 7 - k face each other, each has one of the eight colours."""
+    keys, right = list(range(8)), params.load_row(name).attention.kind in ("attentive_norm", "self_attention")
+    colours = [[2 * (key >> bit & 1) - 1 for bit in range(3)] for key in keys]
+    ramp = [[column / 15 for column in range(16)]] * 16
+    return {
+        "cues": {"keys": keys, "colours": colours},
+        "marks": {"keys": keys[::-1], "colours": colours[::-1]},
+        "answers": colours[::-1] if right else [[0.1, -0.2, 0.3]] * 8,
+        "right": [right] * 8,
+        "maps": [ramp] * 8 if right else None,
+    }
+
+
+def make_results(folder: Path) -> Path:
+    """Made-up results of every row at smoke scale: FID is 10 + 2 * seed + the row's place in params/rows.yaml."""
+    for place, name in enumerate(params.load_rows("generation")):
+        for seed in (0, 1):
+            metrics = {"fid": 10.0 + place + 2 * seed, "intra_fid": 20.0, "inception_score": 5.0, "iterations": 60}
+            run = {
+                "row": name,
+                "seed": seed,
+                "metrics": {**metrics, "fid_untrained": 300.0, **attention(name)},
+                "protocol": PROTOCOL,
+                "training": training(name, seed),
+                "provenance": provenance(name, seed),
+            }
+            path = folder / name / f"seed-{seed}"
+            path.mkdir(parents=True)
+            (path / "metrics.json").write_text(json.dumps(run))
+            pd.DataFrame({"class": range(10), "intra_fid": [k + seed for k in range(10)]}).to_csv(
+                path / "classes.csv", index=False
+            )
+    (folder / "controls").mkdir()
+    names = ["psnr", "psnr_hole", "ssim_gaussian", "ssim_volume", "ssim_gray51"]
+    names += ["mae_unit", "mae_signed", "mae_relative"]
+    protocol = {
+        "images": 4,
+        "test_sha256": {"heldout_images.npy": "1" * 64},
+        "hole": "",
+        "composited": "",
+        "averaged": "",
+    }
+    psnr = {"ca": 20.0, "an-inpainting": 22.0, "ca-wide": 18.0, "mean-colour": 15.0, "biharmonic": 19.0}
+    for name, value in psnr.items():
+        for seed in (None,) if name in ("mean-colour", "biharmonic") else (0, 1):
+            run = {
+                "row": name,
+                "seed": seed,
+                "metrics": dict.fromkeys(names, 0.5) | {"psnr": value + (seed or 0)},
+                "protocol": protocol,
+                "training": None if seed is None else training(name, seed),
+                "provenance": {"commit": "abc", "device": "CPU", "checkpoint": None, "checkpoint_sha256": None}
+                if seed is None
+                else provenance(name, seed),
+            }
+            path = folder / f"controls/{name}.json" if seed is None else folder / name / f"seed-{seed}/metrics.json"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(json.dumps(run))
+    for name, accuracy in ACCURACY.items():
+        for seed in (0, 1, 2):
+            path = folder / name / f"seed-{seed}"
+            path.mkdir(parents=True)
+            metrics = {"accuracy": accuracy + 0.01 * seed, "squared_error": 0.5, "parameters": 5000}
+            run = {
+                "row": name,
+                "seed": seed,
+                "metrics": metrics
+                | attention(name, "network")
+                | ({"accuracy_sampling": 0.75} if name == "recall-an" else {}),
+                "protocol": {"test_images": 1024, "keys": 8, "gap": 10, "channels": 16, "answer": "the nearest colour"},
+                "training": training(name, seed),
+                "provenance": provenance(name, seed),
+            }
+            (path / "metrics.json").write_text(json.dumps(run))
+            (path / "example.json").write_text(json.dumps(example(name)))
+    floor = {"fid": 0.5, "intra_fid": 1.0, "inception_score": 6.0}
+    (folder / "reference.json").write_text(json.dumps({"heldout_as_generated": floor}))
+    entries = [
+        {"size": 128, "predicted_bytes": 1, "median_ms": 2.0, "first_quartile_ms": 1.5, "third_quartile_ms": 3.0}
+    ]
+    entries.append({"size": 256, "predicted_bytes": 1e12, "median_ms": None})
+    timing = {
+        "modules": {"attentive_norm": entries, "self_attention": entries, "self_attention_unpooled": entries},
+        "protocol": {"channels": 32, "regions": 16, "dtype": "float32", "clock": "CUDA events", "limit_bytes": 1e9},
+        "provenance": {"commit": "abc", "device": "a GPU"},
+    }
+    (folder / "timing.json").write_text(json.dumps(timing))
+    return folder

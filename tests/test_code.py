@@ -1,0 +1,497 @@
+"""What a result depends on: the digests derived from the code, against what runs; and taking results of other code."""
+
+import ast
+import inspect
+import json
+import os
+import random
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from conftest import ROOT, snakemake
+from conftest import an as run_verb
+from kill_and_resume import arguments, finish, start, steps_done, use_params
+from result_files import make_results
+
+from an import code, params
+from an.__main__ import main
+from an.tracking import read_events
+from an.training import adversarial
+
+NANO = ("--config", "scale=nano")
+
+
+def rules() -> dict[str, tuple[str, tuple[str, ...], tuple[str, ...]]]:
+    """Of each rule with a digest: its verb, and the digest's entries and files."""
+    found = {}
+    for file in sorted((ROOT / "workflow/rules").glob("*.smk")):
+        for block in re.split(r"^rule ", file.read_text(), flags=re.MULTILINE)[1:]:
+            if call := re.search(r"code_digest\(.*\)", block):
+                call = ast.parse(call[0], mode="eval").body
+                files = ast.literal_eval(call.keywords[0].value) if call.keywords else ()
+                verb = re.search(r"python -m an ([a-z-]+)", block)[1]
+                found[block.split(":")[0]] = (verb, tuple(map(ast.literal_eval, call.args)), files)
+    return found
+
+
+RULES = rules()
+
+
+def digests() -> dict[str, str]:
+    return {rule: code.code_digest(*entries, files=files) for rule, (_, entries, files) in RULES.items()}
+
+
+def closures() -> dict[str, set]:
+    return {rule: code.reached(*entries) for rule, (_, entries, _) in RULES.items()}
+
+
+def forget() -> None:
+    for cached in (code.code_digest, code.parsed, code._uses, code._methods):
+        cached.cache_clear()
+
+
+@pytest.fixture
+def plant(monkeypatch):
+    """Call it with ``edit(module, source)`` to have the package read with other sources."""
+    read = code.source
+
+    def planted(edit) -> None:
+        monkeypatch.setattr(code, "source", lambda module: (text := read(module)) and edit(module, text))
+        forget()
+
+    yield planted
+    monkeypatch.undo()
+    forget()
+
+
+@contextmanager
+def recorded():
+    """The code objects of the package's functions that are called within, also in threads that begin there."""
+    seen, folder = set(), str(code.PACKAGE)
+
+    def called(frame, event, argument):
+        seen.add(frame.f_code)
+
+    threading.settrace(called)
+    sys.settrace(called)
+    try:
+        yield seen
+    finally:
+        sys.settrace(None)
+        threading.settrace(None)
+        seen -= {each for each in seen if not each.co_filename.startswith(folder) or each.co_filename.endswith(".html")}
+        seen -= {each for each in seen if not each.co_flags & inspect.CO_OPTIMIZED}  # of a module or a class
+
+
+def places(functions) -> set[tuple[str, str]]:
+    """The definitions that functions stand in; not those of the verbs, and not the parameter models' validators."""
+    found = set()
+    for function in functions:
+        path = Path(function.co_filename).relative_to(code.PACKAGE).with_suffix("")
+        module, line = ".".join(path.parts).removesuffix("__init__").rstrip("."), function.co_firstlineno
+        assert code.parsed(module), function
+        definitions = code.parsed(module).definitions
+        around = {
+            (module, name)
+            for name, nodes in definitions.items()
+            for node in nodes
+            if code.first_line(node) <= line <= node.end_lineno
+        }
+        validator = definitions.get(function.co_qualname.split(".")[0]) == []
+        assert around or validator, f"{module}: {function.co_qualname} is in no definition"
+        found |= set() if module == "__main__" else around
+    return {place for place in found if not code.left_out(*place)}
+
+
+def verbs(folder: Path) -> list[tuple[str, list]]:
+    """Command lines by rule, in an order in which they can run; every row of a kind trains, one of them goes on."""
+    digits, photographs, results = folder / "digits", folder / "photographs", folder / "results"
+    scale, seed, gpus = ("--scale", "nano"), ("--seed", 0), ("--gpus", 0)
+    classifier, features = folder / "classifier.pt", folder / "features.npy"
+    lines = [
+        ("prepare_dataset", ["prepare", "--dataset", "digits", "--resolution", 32, "--data", digits]),
+        (
+            "prepare_photographs",
+            [
+                *("prepare-photographs", "--dataset", "photographs", "--resolution", 32, "--test-crops", 4),
+                *("--data", photographs),
+            ],
+        ),
+        ("time_modules", ["time", *scale, "--out", folder / "timing.json", *gpus]),
+        (
+            "train_classifier",
+            [
+                *("train-classifier", *scale, "--data", digits, "--checkpoint", classifier),
+                *("--report", folder / "classifier.json", *gpus),
+            ],
+        ),
+        (
+            "extract_reference",
+            [
+                *("reference", *scale, "--data", digits, "--classifier", classifier, "--features", features),
+                *("--report", folder / "reference.json", *gpus),
+            ],
+        ),
+    ]
+    tasks = {"generation": ("train_gan", digits), "inpainting": ("train_inpainting", photographs)}
+    for name, row in params.load_rows().items():
+        rule, data = tasks.get(row.task, ("train_recall", None))
+        lines.append((rule, arguments(data, folder / name, name)))
+    run = [*("--row", "an", *scale, *seed), *("--checkpoints", folder / "an")]
+    images = ("--samples", folder / "samples.npy", "--snapshots", folder / "snapshots.npy")
+    lines += [
+        ("generate_samples", ["generate", *run, "--data", digits, *images, *gpus]),
+        (
+            "evaluate_samples",
+            [
+                *("evaluate-row", *run, "--data", digits, "--classifier", classifier, "--features", features),
+                *("--training", folder / "an/training.json", *images, "--metrics", folder / "an/metrics.json"),
+                *("--classes", folder / "an/classes.csv", *gpus),
+            ],
+        ),
+    ]
+    inpainting = ("--checkpoint", folder / "an-inpainting/generator.pt")
+    heldout = ("--data", photographs, "--folder", folder / "completed")
+    controls = ("--data", photographs, "--folder", folder / "controls")
+    lines += [
+        ("complete_heldout", ["complete-heldout", "--row", "an-inpainting", *scale, *heldout, *inpainting, *gpus]),
+        ("complete_controls", ["complete-controls", *controls]),
+        (
+            "evaluate_completions",
+            [
+                *("evaluate-completions", "--row", "an-inpainting", *seed, *heldout, *inpainting),
+                *("--training", folder / "an-inpainting/training.json", "--metrics", folder / "completions.json"),
+            ],
+        ),
+        (
+            "evaluate_controls",
+            [
+                *("evaluate-completions", "--row", "biharmonic", "--data", photographs),
+                *("--folder", folder / "controls/biharmonic", "--metrics", folder / "controls.json"),
+            ],
+        ),
+    ]
+    for name in params.load_rows("recall"):
+        out = folder / name
+        lines.append(
+            (
+                "evaluate_recall",
+                [
+                    *("evaluate-recall", "--row", name, *scale, *seed, "--checkpoint", out / "network.pt"),
+                    *("--training", out / "training.json", "--metrics", out / "metrics.json"),
+                    *("--example", out / "example.json", *gpus),
+                ],
+            )
+        )
+    made = ("--scale", "smoke", "--results", results)  # of result_files
+    tables = {1: "quality", 2: "quality", 3: "inpainting", 4: "quality", 5: "timing", 6: "recall"}
+    for number, kind in tables.items():
+        lines.append((f"render_{kind}_table", ["table", "--table", number, *made, "--reports", folder]))
+    shown = folder / "shown"  # the folders that figure 9 shows
+    lines += [
+        ("draw_figure9", ["figure", "--figure", 9, "--source", shown, *seed, "--out", folder / "figure9.png"]),
+        ("draw_figure10", ["figure", "--figure", 10, "--source", results, *seed, "--out", folder / "figure10.png"]),
+        ("summarise_scores", ["summarise", *made, "--out", folder / "summary.json"]),
+        ("render_index", ["index", *made, "--reports", folder]),
+    ]
+    return lines
+
+
+@pytest.fixture(scope="module")
+def executed(tmp_path_factory) -> dict[str, set]:
+    """By rule, the definitions of the package that its verb ran; and that it was the rule's verb."""
+    folder, ran = tmp_path_factory.mktemp("executed"), {rule: set() for rule in RULES}
+    make_results(folder / "results")
+    for rule, line in verbs(folder):
+        assert line[0] == RULES[rule][0]
+        if rule == "draw_figure9":
+            for name, made in {"controls": "controls", "ca": "completed", "an-inpainting": "completed"}.items():
+                place = folder / "shown" / name / ("" if name == "controls" else "seed-0")
+                shutil.copytree(folder / made, place)
+        with recorded() as functions:
+            status = main([str(word) for word in line])
+        assert status == 0, line
+        ran[rule] |= places(functions)
+    return ran
+
+
+def test_every_rule_that_runs_a_verb_has_a_digest():
+    text = "".join(file.read_text() for file in (ROOT / "workflow/rules").glob("*.smk"))
+    assert len(RULES) == len(re.findall(r"^rule \w+:(?:(?!^rule ).)*?python -m an", text, re.MULTILINE | re.DOTALL))
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_all_that_a_verb_runs_is_reached(executed, rule):
+    assert executed[rule], "nothing was recorded"
+    assert executed[rule] <= closures()[rule]
+
+
+# Something near by that surely cannot matter to the rule.
+APART = {
+    "prepare_dataset": {"data.photographs", "data.loading"},
+    "prepare_photographs": {"data.preparation", "data.crops"},
+    "train_classifier": {"evaluation.frechet", "layers.attentive_norm", "data.crops"},
+    "extract_reference": {"layers.attentive_norm", "evaluation.restoration", "training.loop"},
+    "train_gan": {"data.paris_streetview", "training.inpainting", "training.recall", "evaluation.extractors"},
+    "train_inpainting": {"training.adversarial", "data.recall", "models.discriminator:Discriminator"},
+    "train_recall": {"training.adversarial", "training.inpainting", "data.masks"},
+    "generate_samples": {"training.adversarial", "training.losses", "data.sources"},
+    "evaluate_samples": {"models.discriminator", "training.adversarial", "evaluation.restoration"},
+    "complete_heldout": {"training.inpainting", "evaluation.restoration"},
+    "complete_controls": {"models.inpainting", "layers.attentive_norm"},
+    "evaluate_completions": {"evaluation.frechet", "models.inpainting"},
+    "evaluate_controls": {"evaluation.frechet", "models.inpainting"},
+    "evaluate_recall": {"training.loop", "evaluation.frechet"},
+    "time_modules": {"models.generator", "training.loop"},
+    "render_quality_table": {"reporting.figures:figure9", "training.loop", "evaluation.frechet"},
+    "render_inpainting_table": {"reporting.figures:figure9", "reporting.summary"},
+    "render_recall_table": {"reporting.figures:figure10", "reporting.summary"},
+    "render_timing_table": {"reporting.figures:figure9", "evaluation.timing"},
+    "draw_figure9": {"reporting.tables", "reporting.figures:figure10"},
+    "draw_figure10": {"reporting.tables", "reporting.figures:figure9"},
+    "summarise_scores": {"reporting.tables", "reporting.figures"},
+    "render_index": {"reporting.figures:figure9", "reporting.summary"},
+}
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_what_cannot_matter_is_not_reached(rule):
+    reached = closures()[rule]
+    names = {module for module, _ in reached} | {f"{module}:{name}" for module, name in reached}
+    assert not APART[rule] & names
+    modules = {path.partition(":")[0] for path in APART[rule]}
+    assert all(code.parsed(module) for module in modules), "of something that is there"
+
+
+def test_methods_of_parameter_models_are_reached_where_they_are_called_and_fields_are_not(plant):
+    reached = closures()
+    for method, rule in {
+        "AttentiveNorm.layer_arguments": "train_recall",
+        "Scale.snapshot_steps": "evaluate_samples",
+        "Scale.seeds_of": "render_quality_table",
+    }.items():
+        assert ("params", method) in reached[rule]
+    before = digests()
+    plant(lambda module, text: text.replace("test_images: PositiveInt\n", "test_images: PositiveInt = 3\n"))
+    assert digests() == before
+    plant(lambda module, text: text.replace("steps * k // self.snapshots", "steps * k / self.snapshots"))
+    changed = {rule for rule, digest in digests().items() if digest != before[rule]}
+    assert {"train_gan", "evaluate_samples"} <= changed and not {"train_recall", "complete_controls"} & changed
+
+
+def test_a_changed_line_counts_where_it_runs_and_nowhere_else(executed, plant):
+    before, reached = digests(), closures()
+    everything = sorted({place for ran in executed.values() for place in ran if "." not in place[1]})
+    for module, name in random.Random(0).sample(everything, 12):
+        node = code.parsed(module).definitions[name][0]
+
+        def edit(of, text, module=module, node=node):
+            lines = text.split("\n")
+            if of == module:
+                lines[node.end_lineno - 1] += "; planted = 1"
+            return "\n".join(lines)
+
+        plant(edit)
+        changed = {rule for rule, digest in digests().items() if digest != before[rule]}
+        plant(lambda module, text: text)
+        assert changed >= {rule for rule, ran in executed.items() if (module, name) in ran}
+        assert changed == {rule for rule, places in reached.items() if (module, name) in places}
+        assert changed < set(RULES) or module in ("files", "params")
+
+
+def commented(module: str, text: str) -> str:
+    """The same code with a comment and an empty line in every definition, and another docstring."""
+    lines = text.split("\n")
+    documented = (ast.ClassDef, ast.FunctionDef, ast.Module)
+    nodes = [node for node in ast.walk(ast.parse(text)) if isinstance(node, documented) and node.body]
+    for node in sorted(nodes, key=lambda node: node.body[0].lineno, reverse=True):
+        first = node.body[0]
+        if any(isinstance(part, ast.FunctionDef | ast.ClassDef) for part in [first]) or isinstance(node, ast.Module):
+            continue
+        indent = " " * first.col_offset
+        if ast.get_docstring(node) is not None:
+            del lines[first.lineno - 1 : first.end_lineno]
+        lines[first.lineno - 1 : first.lineno - 1] = [f'{indent}"""Planted.\n\n{indent}"""', "", f"{indent}# planted"]
+    return "\n".join(lines) + "\n# planted\n"
+
+
+def test_comments_docstrings_and_empty_lines_do_not_count(plant):
+    before = digests()
+    plant(commented)
+    assert "# planted" in code.source("training.adversarial") and digests() == before
+
+
+def test_a_blank_line_within_a_string_counts(plant):
+    before = code.text("reporting.render", "page")
+    planted = 'return """a\n\n  # b  \n""" + environment.get_template("page.html").render('
+    plant(lambda module, text: text.replace('return environment.get_template("page.html").render(', planted))
+    after = code.text("reporting.render", "page")
+    assert after != before and '"""a\n\n  # b  \n"""' in after
+
+
+def test_a_file_counts_where_a_rule_names_it(plant, tmp_path, monkeypatch):
+    before = digests()
+    package = Path(shutil.copytree(code.PACKAGE, tmp_path / "an", ignore=shutil.ignore_patterns("__pycache__")))
+    monkeypatch.setattr(code, "PACKAGE", package)
+    forget()
+    assert digests() == before
+    page = package / "reporting/page.html"
+    page.write_text(page.read_text() + "<!-- planted -->")
+    forget()
+    changed = {rule for rule, digest in digests().items() if digest != before[rule]}
+    assert changed == {rule for rule, (_, _, files) in RULES.items() if files}
+
+
+@pytest.mark.parametrize(
+    "entry", ["training.adversarial:trian", "training.adverserial:train", "train", "names:AVERAGED", "params:"]
+)
+def test_a_wrong_entry_is_named(entry):
+    with pytest.raises(ValueError, match=f"'{entry}'"):
+        code.code_digest(entry)
+
+
+def test_the_jobs_of_training_use_their_rules_digest():
+    for task, rule in {"adversarial": "train_gan", "inpainting": "train_inpainting", "recall": "train_recall"}.items():
+        (entry,) = RULES[rule][1]
+        assert f'"code": code_digest("{entry}")' in (ROOT / f"an/training/{task}.py").read_text()
+
+
+DIGESTS = """
+import sys, time
+started = time.process_time()
+from an.code import code_digest
+assert "torch" not in sys.modules
+for entries, files in {calls}:
+    print(code_digest(*entries, files=files))
+print(time.process_time() - started)
+"""
+
+
+@pytest.mark.parametrize("python", ["python3.11", "python3.12", "python3.13"])
+def test_every_python_has_the_same_digests_within_a_second(python):
+    if shutil.which(python) is None:
+        pytest.skip(f"no {python} here")
+    program = DIGESTS.format(calls=[(entries, files) for _, entries, files in RULES.values()])
+    done = subprocess.run([python, "-c", program], cwd=ROOT, capture_output=True, text=True)
+    if done.returncode and "command not found" in done.stderr:
+        pytest.skip(f"no {python} here")
+    *found, seconds = done.stdout.split()
+    assert done.returncode == 0 and found == list(digests().values())
+    assert float(seconds) < 1
+
+
+@pytest.fixture
+def nano(tmp_path, monkeypatch):
+    monkeypatch.setattr(params, "FOLDER", params.FOLDER)
+    use_params(tmp_path / "params", 400, 1000)
+
+
+def of_other_code() -> None:
+    adversarial.code_digest = lambda *entries: "0123456789abcdef"
+
+
+def test_a_resume_point_of_other_code_goes_on_where_that_is_accepted(nano, digits, tmp_path):
+    out, log = tmp_path / "out", tmp_path / "log"
+    command = arguments(digits, out)
+    job = start(command, log)
+    while job.is_alive() and steps_done(out) < 5:
+        time.sleep(0.005)
+    os.kill(job.pid, signal.SIGTERM)
+    job.join(60)
+    now = code.code_digest("training.adversarial:train")
+    assert finish(command, log, of_other_code) == 1
+    said = log.read_text().splitlines()[-1]
+    assert f"(code was {now}, is 0123456789abcdef)" in said and "--accept-code" in said
+    assert finish([*command, "--accept-code", "--seed", "1"], log, of_other_code) == 1
+    said = log.read_text().splitlines()[-1]
+    assert "(seed was 0, is 1)" in said and "--accept-code" not in said
+    limited = [*command, "--accept-code", "--hours", "1e-9"]
+    assert finish(limited, log, of_other_code) == 124
+    assert finish([*command, "--hours", "1e-9"], log, of_other_code) == 124, "accepted once is enough"
+    assert finish(command, log) == 1, "and it is of that code now"
+    assert finish([*command, "--accept-code"], log) == 0
+    report, (header, *events) = json.loads((out / "training.json").read_text()), read_events(out / "events.jsonl")
+    assert report["accepted_code"] == ["0123456789abcdef", now]
+    assert report["code"] == header["code"] == now and report["key"] == header["key"]
+    accepted = [(event["before"], event["code"]) for event in events if event["kind"] == "accepted"]
+    assert accepted == [(now, "0123456789abcdef"), ("0123456789abcdef", now)]
+
+
+def test_a_run_that_nobody_had_to_accept_says_so(nano, digits, tmp_path):
+    use_params(tmp_path / "params", 2)
+    assert finish(arguments(digits, tmp_path / "out"), tmp_path / "log") == 0
+    assert json.loads((tmp_path / "out/training.json").read_text())["accepted_code"] == []
+
+
+def test_finished_results_of_other_code_are_accepted_with_a_record(project):
+    table, explained = "reports/nano/table5.md", ("explain", "table5", "attentive_norm", "8", "--scale", "nano")
+    assert snakemake(project, table, *NANO).returncode == 0
+    assert "accepted" not in run_verb(project, *explained).stdout
+    numbers = (project / "results/nano/timing.json").read_text()
+    source = project / "an/evaluation/timing.py"
+    source.write_text(source.read_text().replace("def time_modules(", "PLANTED = 1\n\n\ndef time_modules("))
+    assert nothing_to_do(project, table), "a definition that nothing uses"
+    source.write_text(re.sub(r"\n    scale = ", "\n    PLANTED\n    scale = ", source.read_text()))
+    assert not nothing_to_do(project, table)
+
+    scale = project / "params/scales/nano.yaml"
+    before = scale.read_text()
+    scale.write_text(before.replace("repeats: 2", "repeats: 3"))
+    refused = run_verb(project, "accept-code", "--scale", "nano", table)
+    assert refused.returncode == 1 and "results/nano/timing.json cannot be accepted" in refused.stderr
+    scale.write_text(before)
+    missing = run_verb(project, "accept-code", "--scale", "nano", "reports/nano/table1.md")
+    assert missing.returncode == 1 and "Missing output files" in missing.stderr
+    assert not (project / "results/nano/accepted.json").exists()
+
+    done = run_verb(project, "accept-code", "--scale", "nano", table)
+    assert done.returncode == 0 and "results/nano/accepted.json" in done.stdout, done.stderr
+    assert nothing_to_do(project, table) and (project / "results/nano/timing.json").read_text() == numbers
+    (record,) = json.loads((project / "results/nano/accepted.json").read_text())
+    (digest,) = record["rules"]["time_modules"]
+    assert record["targets"] == [table] and record["rules"].keys() == {"time_modules"}
+    assert digest["before"] != digest["now"] and re.fullmatch("[0-9a-f]{16}", digest["now"])
+    assert {"results/nano/timing.json", table} <= set(record["files"])
+    assert f"accepted    {record['time']}, commit {record['commit']}" in run_verb(project, *explained).stdout
+    again = run_verb(project, "accept-code", "--scale", "nano", table)
+    assert again.returncode == 0 and "Nothing to accept" in again.stdout
+
+
+def nothing_to_do(project, target) -> bool:
+    done = snakemake(project, "--dry-run", target, *NANO)
+    assert done.returncode == 0, done.stderr
+    return "Nothing to be done" in done.stdout + done.stderr
+
+
+def test_scales_that_share_data_share_its_preparation(project):
+    data = ("data/digits-32/manifest.json", "data/photographs-32/manifest.json")
+    assert snakemake(project, *data, *NANO).returncode == 0
+    scales = project / "params/scales"
+    (scales / "nano-2.yaml").write_text((scales / "nano.yaml").read_text().replace("seeds: [0]", "seeds: [0, 1]"))
+    done = snakemake(project, "--dry-run", "--config", "scale=nano-2")
+    assert done.returncode == 0 and "train_gan" in done.stdout + done.stderr
+    assert "rule prepare" not in done.stdout + done.stderr
+    logged = json.loads(next((project / ".snakemake/metadata").iterdir()).read_text())
+    assert "nano" not in logged["shellcmd"].split("&>")[0]
+
+
+def test_the_name_of_a_scale_runs_no_command(project):
+    name = "x$(touch ran)"
+    scales = project / "params/scales"
+    (scales / f"{name}.yaml").write_text((scales / "nano.yaml").read_text())
+    done = snakemake(project, "results/nano/timing.json", "--config", f"scale={name}")
+    assert done.returncode != 0 and "a scale's name has" in done.stdout + done.stderr
+    refused = run_verb(project, "time", "--scale", name, "--out", "timing.json")
+    assert refused.returncode == 1 and refused.stderr.startswith("Error: scale 'x$(touch ran)'")
+    assert not list(project.rglob("ran"))
+    for wrong in ("", "-x", "../nano", "Nano", "a b"):
+        with pytest.raises(params.UserError, match="a scale's name has"):
+            params.load_scale(wrong)
