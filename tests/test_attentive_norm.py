@@ -60,7 +60,7 @@ SAMPLING = ("key", "query", "t")  # parameters of the branch that evaluation swi
 def test_switches_follow_the_equations(switches, training):
     layer = made(**switches).train(training)
     sharper = layer.temperature / 0.1
-    with torch.no_grad():  # logits of a few ones, as at the default temperature: regions of one pixel are all rounding
+    with torch.no_grad():  # logits of a few ones, as at the paper's temperature: regions of one pixel are all rounding
         layer.entities.weight.div_(sharper)
         if layer.self_sampling:
             layer.t.div_(sharper)

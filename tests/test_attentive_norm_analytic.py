@@ -21,10 +21,11 @@ FORMS = {
 def made(channels: int, regions: int, **switches) -> AttentiveNorm2d:
     """A layer with a soft layout and every parameter away from its starting value.
 
-    Short entities keep it soft at large means too, where those of the normal start give one region every pixel.
+    Short entities and the paper's temperature keep it soft at large means too, where the defaults would give one region
+    every pixel.
     """
     torch.manual_seed(1)
-    layer = AttentiveNorm2d(channels, regions, start="orthogonal", **switches)
+    layer = AttentiveNorm2d(channels, regions, start="orthogonal", temperature=0.1, **switches)
     with torch.no_grad():
         for name, parameter in layer.named_parameters():
             if name not in ("entities.weight", "key.weight", "query.weight"):
