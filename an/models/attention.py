@@ -29,6 +29,12 @@ def attentive_norms(network: nn.Module) -> list[AttentiveNorm2d]:
     return [module for module in network.modules() if isinstance(module, AttentiveNorm2d)]
 
 
+def sampling_steps(attention, steps: int) -> float:
+    """In how many of the steps, from the first, a row's attention samples; all where it never does."""
+    samples = isinstance(attention, AttentiveNorm) and attention.self_sampling
+    return attention.sampling_share * steps if samples else steps
+
+
 def set_sampling(network: nn.Module, sampling: bool) -> None:
     """Have the network train with or without its self-sampling branches."""
     for layer in attentive_norms(network):

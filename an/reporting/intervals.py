@@ -41,9 +41,13 @@ def difference(values: list[float], others: list[float]) -> Interval:
     mean = statistics.fmean(values) - statistics.fmean(others)
     if min(len(values), len(others)) < 2:
         return Interval(mean, math.nan, math.nan)
-    if len(set(values)) == len(set(others)) == 1:
-        return Interval(mean, mean, mean)  # nothing varies
-    return Interval(mean, *stats.ttest_ind(values, others, equal_var=False).confidence_interval(LEVEL))
+    parts = [statistics.variance(side) / len(side) for side in (values, others)]
+    if not any(parts):
+        return Interval(mean, mean, mean)
+    # Welch and Satterthwaite's degrees of freedom; scipy's own test warns where one side does not vary.
+    freedom = sum(parts) ** 2 / sum(p**2 / (len(side) - 1) for p, side in zip(parts, (values, others), strict=True))
+    half = stats.t.ppf((1 + LEVEL) / 2, freedom) * math.sqrt(sum(parts))
+    return Interval(mean, mean - half, mean + half)
 
 
 def verdict(low: list[float], high: list[float]) -> str:

@@ -13,7 +13,7 @@ from .. import params
 from ..code import code_digest
 from ..data.loading import Prepared, Shuffled, moved, open_split, to_device
 from ..models import build_discriminator, build_generator
-from ..models.attention import set_sampling
+from ..models.attention import sampling_steps, set_sampling
 from ..models.spectral import settle
 from ..names import AVERAGED, snapshot_name
 from ..weights import save_tensors
@@ -98,7 +98,7 @@ class AdversarialTraining:
             self.generator.compile()
             self.discriminator.compile()
         # Without its sampling branch, a layer leaves some parameters without gradients.
-        self.sampling_steps = getattr(row.attention, "sampling_share", 1.0) * self.recipe.steps
+        self.sampling_steps = sampling_steps(row.attention, self.recipe.steps)
         partly = self.sampling_steps < self.recipe.steps
         self.generating = replicas.wrap(self.generator, partly)
         self.discriminating = replicas.wrap(self.discriminator, partly)

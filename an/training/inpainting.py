@@ -13,7 +13,7 @@ from ..data.crops import TrainingPhotographs, open_training_photographs
 from ..data.loading import to_device
 from ..data.masks import hole_box, training_mask
 from ..models import InpaintingDiscriminator, build_inpainting_generator
-from ..models.attention import set_sampling
+from ..models.attention import sampling_steps, set_sampling
 from ..models.inpainting import complete
 from ..names import snapshot_name
 from ..weights import save_tensors
@@ -87,7 +87,7 @@ class InpaintingTraining:
         names = ("generator", "critics", "generator_optimizer", "critics_optimizer", "draws")
         self.modules, self.network = {name: getattr(self, name) for name in names}, self.generator
         self.steps = self.scale.pretraining_steps + self.scale.adversarial_steps
-        self.sampling_steps = getattr(row.attention, "sampling_share", 1.0) * self.steps
+        self.sampling_steps = sampling_steps(row.attention, self.steps)
         self.generating = replicas.wrap(self.generator, self.sampling_steps < self.steps)
         self.criticising = replicas.wrap(self.critics)
 

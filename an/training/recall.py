@@ -12,7 +12,7 @@ from .. import params
 from ..code import code_digest
 from ..data.recall import MARK, TEST, Recall, draw
 from ..models import build_recall
-from ..models.attention import set_sampling
+from ..models.attention import sampling_steps, set_sampling
 from ..names import snapshot_name
 from . import loop
 from .inspection import IMAGES, attention_measures, of_networks
@@ -69,7 +69,7 @@ class RecallTraining:
         self.optimizer = torch.optim.Adam(self.network.parameters(), self.scale.lr, betas=(0.9, 0.999), fused=True)
         seed_layers(seed, replicas)
         self.modules = {"network": self.network, "optimizer": self.optimizer}
-        self.sampling_steps = getattr(row.attention, "sampling_share", 1.0) * self.scale.steps
+        self.sampling_steps = sampling_steps(row.attention, self.scale.steps)
         self.painting = replicas.wrap(self.network, self.sampling_steps < self.scale.steps)
 
     def advance(self, step: int, measured: bool) -> tuple[dict[str, Tensor], dict[str, Tensor | float]]:

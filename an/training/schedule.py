@@ -19,7 +19,7 @@ def set_learning_rate(optimizer: torch.optim.Optimizer, lr: float) -> None:
 
 def rise_and_fall(step: int, steps: int, rise: float = 0.3) -> float:
     """From 1/25 along a cosine to 1 after the share ``rise`` of all steps, then along another to 0 (Smith 2018)."""
-    position = (step + 1) / steps
+    position = (step + 0.5) / steps
     if position < rise:
         return 1 / 25 + (1 - 1 / 25) * (1 - math.cos(math.pi * position / rise)) / 2
     return (1 + math.cos(math.pi * (position - rise) / (1 - rise))) / 2
