@@ -349,7 +349,9 @@ def test_events_tell_what_ran_each_step_and_how_it_ended(longer, digits, tmp_pat
     longer(2)
     out = tmp_path / "out"
     assert finish(arguments(digits, out), tmp_path / "log") == 0
-    header, *steps, last = [json.loads(line) for line in (out / "events.jsonl").read_text().splitlines()]
+    header, *events, last = [json.loads(line) for line in (out / "events.jsonl").read_text().splitlines()]
+    steps = [event for event in events if event["kind"] == "step"]
+    assert {event["kind"] for event in events} == {"step", "attention"}
     assert header["kind"] == "run" and header["settings"]["recipe"]["steps"] == 2 and header["row"] == "an"
     assert header["key"].startswith("an/seed-0@") and header["parent"].startswith("an@")
     assert [step["step"] for step in steps] == [1, 2] and last["status"] == "finished"

@@ -175,10 +175,12 @@ def test_averaged_weights_stand_beside_raw_ones(finished, tmp_path):
 def test_a_code_change_reruns_the_rules_that_use_it(finished):
     file = finished / "an/evaluation/timing.py"
     before = file.read_text()
-    file.write_text(before + "\n# changed\n")
     try:
+        file.write_text(before.replace("    settings = ", "    changed = settings = "))
         jobs = planned(finished)
         assert jobs["time_modules"] == 1 and "train_gan" not in jobs and "generate_samples" not in jobs
+        file.write_text(before + "\n# changed\n")
+        assert planned(finished) == {}, "a comment is no change"
     finally:
         file.write_text(before)
 
