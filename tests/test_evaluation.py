@@ -238,6 +238,7 @@ def test_a_result_carries_its_training_and_its_curve_ends_where_that_diverged(
     digits, generated, tmp_path, status, step, steps
 ):
     training = {"key": "an/seed-0@0123456789abcdef", "status": status, "step": step, "reason": None, "seconds": 1.0}
+    training["attention"] = {"generator_layout_information": 0.5}
     write_json(tmp_path / "training.json", training)
     made = (tmp_path / "training.json", generated / "samples.npy", generated / "snapshots.npy", None)
     reference = (generated / "classifier.pt", generated / "f.npy", generated)
@@ -246,6 +247,6 @@ def test_a_result_carries_its_training_and_its_curve_ends_where_that_diverged(
     assert [point["step"] for point in result["curve"]] == steps
     assert result["metrics"]["iterations"] in steps
     assert status == "diverged" or result["metrics"]["iterations"] == 2
-    assert result["training"] == training
+    assert result["training"] == training and result["metrics"]["generator_layout_information"] == 0.5
     assert result["provenance"]["checkpoint"] == str(generated / "generator-002.pt")
     assert result["provenance"]["checkpoint_sha256"] == sha256(generated / "generator-002.pt")
