@@ -98,7 +98,7 @@ def test_all_metrics_are_torch_fidelity_s_on_600_images(tmp_path, weights, small
     ours = result["metrics"]
     assert ours["fid"] == pytest.approx(theirs["frechet_inception_distance"], rel=1e-5)
     assert ours["inception_score"] == pytest.approx(theirs["inception_score_mean"], rel=1e-5)
-    # torch-fidelity's kernels are float32's: inner products of 2,048 features, each off by sqrt(2048) roundings of 2^-24
+    # torch-fidelity has float32 kernels: inner products of 2,048 features, each off by sqrt(2048) roundings of 2^-24
     # (how they add up is the processor's), cubed, at least 1 in size; the distance is a sum of four of their means.
     assert ours["kid"] == pytest.approx(theirs["kernel_inception_distance_mean"], abs=4 * 3 * 2048**0.5 * 2**-24)
     assert ours["precision"] == pytest.approx(theirs["precision"], rel=1e-6)
