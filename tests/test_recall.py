@@ -121,10 +121,12 @@ def test_cues_are_out_of_sight_at_every_scale(name):
 
 
 def test_the_rate_rises_and_falls():
-    rates = [rise_and_fall(step, 1000) for step in range(1000)]
-    assert rates[299] == 1 == max(rates) and rates[0] == pytest.approx(1 / 25, abs=1e-4) and rates[-1] == 0
-    assert rates[149] == pytest.approx((1 + 1 / 25) / 2) and rates[649] == pytest.approx(0.5)
-    assert rates[:300] == sorted(rates[:300]) and rates[299:] == sorted(rates[299:], reverse=True)
+    rates = [rise_and_fall(step, 1000) for step in range(1000)]  # each at the middle of its step
+    assert rates[:300] == sorted(rates[:300]) and rates[300:] == sorted(rates[300:], reverse=True)
+    assert 1 - 1e-4 < max(rates) <= 1
+    assert (rates[149] + rates[150]) / 2 == pytest.approx((1 + 1 / 25) / 2)
+    assert (rates[649] + rates[650]) / 2 == pytest.approx(0.5)
+    assert rates[0] == pytest.approx(1 / 25, abs=1e-4) and 0 < rates[-1] < 1e-4
 
 
 def test_steps_are_supervised_by_the_colours_of_their_own_images():
