@@ -13,6 +13,17 @@ ROOT = Path(__file__).resolve().parents[1]
 torch.set_num_threads(1)
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Each file's tests run in one process, and those that need ``reproduced``, which is long in the making, first."""
+
+    def group(item: pytest.Item) -> str:
+        return "reproduced" if "reproduced" in item.fixturenames else item.path.stem
+
+    for item in items:
+        item.add_marker(pytest.mark.xdist_group(group(item)))
+    items.sort(key=lambda item: group(item) != "reproduced")
+
+
 @pytest.fixture(scope="session")
 def digits(tmp_path_factory) -> Path:
     """Prepared digits at 32x32."""
