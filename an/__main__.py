@@ -5,6 +5,9 @@ import sys
 import click
 
 from .errors import Stopped, UserError
+from .processor import fix_instruction_set, fix_threads
+
+fix_instruction_set()
 
 
 def option(name: str, meaning: str, kind=str, required: bool = True):
@@ -47,8 +50,11 @@ def device(gpus):
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
-def an():
+@click.pass_context
+def an(context):
     """Attentive normalization: one verb for each step of the pipeline, and `complete` for pictures of your own."""
+    if context.invoked_subcommand not in ("evaluate", "complete"):  # for material of one's own, on all cores
+        fix_threads()
 
 
 resolution = option("resolution", "Height and width of the images.", click.IntRange(1))
@@ -336,6 +342,23 @@ def index(scale, results, reports):
 
 
 @an.command()
+@click.option("--scale", default="smoke", show_default=True, help="A file of params/scales/.")
+@option("reports", "Folder of its rendered tables; reports/SCALE without it.", required=False)
+@option("kept", "Folder to compare with; docs/results/SCALE without it.", required=False)
+def verify(scale, reports, kept):
+    """Compare one's own tables with those that this project keeps, cell by cell; exit status 1 where any differs."""
+    from pathlib import Path
+
+    from .reporting.verification import DIFFERENT, KEPT, verify
+
+    found = verify(Path(reports or f"reports/{scale}"), Path(kept) if kept else KEPT / scale)
+    for table in found:
+        click.echo(str(table))
+    if any(DIFFERENT in table.cells.values() for table in found):
+        raise click.exceptions.Exit(1)
+
+
+@an.command()
 @click.argument("table")
 @click.argument("row")
 @click.argument("metric")
@@ -410,7 +433,7 @@ def schema():
 def main(arguments: list[str] | None = None) -> int:
     """Run a verb; return its exit status. People see one sentence, not a traceback, for what is theirs to mend."""
     try:
-        an.main(arguments, prog_name="python -m an", standalone_mode=False)
+        status = an.main(arguments, prog_name="python -m an", standalone_mode=False)
     except UserError as error:
         click.echo(f"Error: {error}", err=True)
         return 1
@@ -423,7 +446,7 @@ def main(arguments: list[str] | None = None) -> int:
     except click.Abort:
         click.echo("Interrupted; the same command goes on from here.", err=True)
         return 130
-    return 0
+    return status or 0
 
 
 if __name__ == "__main__":

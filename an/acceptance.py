@@ -1,6 +1,5 @@
 """Taking finished results as made by today's code, with a record that says so."""
 
-import json
 import re
 import subprocess
 import sys
@@ -9,8 +8,8 @@ from pathlib import Path
 
 from . import provenance
 from .errors import UserError
-from .files import write_json
 from .params import load_scale
+from .seals import read_sealed, write_sealed
 
 # What Snakemake says of a job that it would run again.
 JOB = re.compile(r"^(?:local)?rule (\w+):\n((?:    .*\n)+)", re.MULTILINE)
@@ -40,7 +39,7 @@ def accept_code(scale_name: str, targets: tuple[str, ...] = ()) -> str:
         "files": sorted(file for _, _, files in jobs for file in files),
     }
     path = Path("results", scale_name, "accepted.json")
-    write_json(path, [*records(path.parent), record])
+    write_sealed(path, {"records": [*records(path.parent), record]})
     snakemake(scale_name, targets, "--touch")
     return f"Accepted {len(record['files'])} files of {', '.join(rules)}: {path}"
 
@@ -48,7 +47,7 @@ def accept_code(scale_name: str, targets: tuple[str, ...] = ()) -> str:
 def records(results: Path) -> list[dict]:
     """What was accepted among a scale's results, oldest first."""
     path = results / "accepted.json"
-    return json.loads(path.read_text()) if path.exists() else []
+    return read_sealed(path)["records"] if path.exists() else []
 
 
 def outdated(plan: str) -> list[tuple[str, tuple[str, str] | None, list[str]]]:

@@ -13,7 +13,9 @@ from .data.loading import to_bytes, to_device
 from .errors import UserError
 from .files import written_whole
 from .models import build_inpainting_generator
+from .names import IMAGES
 from .progress import progress
+from .seals import write_sealed
 from .weights import load_tensors
 
 STRIDE = 8  # the network halves a picture twice, and contextual attention once more
@@ -54,8 +56,10 @@ def complete_heldout(
 ) -> None:
     """Complete every test crop of the prepared data; write them as ``<folder>/<number>.png``."""
     test, generator = open_heldout_crops(data), load_generator(row_name, scale_name, checkpoint, device)
-    for number, image in enumerate(progress(test.images, f"completing with {row_name}")):
-        write_png(Path(folder) / f"{number:03d}.png", complete(generator, image, test.mask[0, 0], device))
+    files = [Path(folder) / f"{number:03d}.png" for number in range(len(test.images))]
+    for file, image in zip(files, progress(test.images, f"completing with {row_name}"), strict=True):
+        write_png(file, complete(generator, image, test.mask[0, 0], device))
+    write_sealed(Path(folder) / IMAGES, {}, files=files)
 
 
 def complete_controls(data: str | Path, folder: str | Path) -> None:
@@ -77,6 +81,9 @@ def complete_controls(data: str | Path, folder: str | Path) -> None:
         }
         for name, picture in made.items():
             write_png(Path(folder) / name / f"{number:03d}.png", picture)
+    for name in made:
+        files = [Path(folder) / name / f"{number:03d}.png" for number in range(len(test.images))]
+        write_sealed(Path(folder) / name / IMAGES, {}, files=files)
 
 
 def complete_picture(

@@ -14,6 +14,7 @@ import torch
 from filelock import FileLock, Timeout
 
 from .errors import UserError
+from .processor import processor
 
 LOCKS = Path(tempfile.gettempdir()) / f"an-gpus-{os.getuid()}"
 
@@ -81,7 +82,7 @@ def describe(device: torch.device) -> str:
     """A short, stable name of the device for result files."""
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
-    return f"CPU, {torch.get_num_threads()} thread(s)"
+    return f"{processor()}, {torch.backends.cpu.get_cpu_capability()}, {torch.get_num_threads()} thread(s)"
 
 
 def peak_memory(device: torch.device) -> dict[str, int]:

@@ -11,6 +11,7 @@ from .files import written_whole
 from .models import build_generator
 from .names import AVERAGED, snapshot_name
 from .progress import progress
+from .seals import write_sealed
 from .weights import load_tensors
 
 
@@ -49,7 +50,7 @@ def generate(
     seed: int,
     num_classes: int,
     checkpoint_folder: str | Path,
-    samples_file: str | Path,  # receives uint8 [samples, R, R, 3]; image i has label i mod num_classes
+    samples_file: str | Path,  # receives uint8 [samples, R, R, 3], image i of label i mod num_classes; .json vouches
     snapshots_file: str | Path,  # receives uint8 [snapshots + 1, snapshot_samples, R, R, 3], from step 0 to the last
     averaged_file: str | Path | None,  # receives what samples_file does, by averaged weights; None without them
     device: torch.device,
@@ -76,3 +77,5 @@ def generate(
     write(samples_file, snapshots[-1:], (counts.samples,))
     if averaged_file:
         write(averaged_file, [AVERAGED], (counts.samples,))
+    about = {"row": row_name, "scale": scale_name, "seed": seed}
+    write_sealed(f"{samples_file}.json", about, files=filter(None, [samples_file, snapshots_file, averaged_file]))

@@ -6,4 +6,5 @@ def snapshot_name(number: int) -> str:
     return f"generator-{number:03d}.pt"
 
 
+IMAGES = "images.json"  # in a folder of images: vouches for them
 AVERAGED = "generator-averaged.pt"  # the moving average of the generator's weights, where a scale has one

@@ -156,6 +156,7 @@ class Evaluation(Strict):
     snapshot_samples: PositiveInt = Field(description="generated images behind each FID along training")
     batch: PositiveInt = Field(description="images per forward pass, in generation and feature extraction")
     splits: PositiveInt = Field(description="of the inception score")
+    converged_fid: PositiveFloat = Field(description="table 1 names the first snapshot with at most this FID")
     table2_classes: list[Annotated[int, Field(ge=0)]] = Field(min_length=1)
     classifier: Classifier
     extractor: Literal["classifier", "inception-2015"] = Field("classifier", description="network behind all metrics")

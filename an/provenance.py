@@ -1,8 +1,12 @@
-"""Where a number comes from: the commit, and the version of all data."""
+"""Where a number comes from: the commit, the device, the version of all data."""
 
 import hashlib
 import subprocess
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import torch
 
 PACKAGE = Path(__file__).resolve().parent
 DVC_LOCK = PACKAGE.parent / "dvc.lock"
@@ -15,6 +19,15 @@ def commit() -> str:
         return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
     except (OSError, subprocess.CalledProcessError):
         return "unknown"
+
+
+def made(device: "torch.device") -> dict[str, str]:
+    """What made a result, other than its inputs: the commit, the device and torch."""
+    import torch
+
+    from .devices import describe
+
+    return {"commit": commit(), "device": describe(device), "torch": torch.__version__}
 
 
 def dvc_lock_digest() -> str | None:

@@ -5,6 +5,7 @@ import json
 from pathlib import Path
 from typing import NamedTuple
 
+from .seals import MADE, check_file, read_sealed
 from .tracking import read_events
 
 GRID, COLUMNS = 80, 10  # images in the sample picture
@@ -31,13 +32,17 @@ def read_spools(scale_name: str) -> list[Spool]:
 
 
 def read_spool(events_file: Path, metrics_file: Path) -> Spool | None:
-    """One training; None when it has not begun to write, or is published or resumed at this very moment."""
+    """One training; None when it has not begun to write, or is published or resumed at this very moment.
+
+    Raises UserError when a file of it was changed after it was made.
+    """
     try:
         header, *events = read_events(events_file)
     except (FileNotFoundError, ValueError):
         return None
     last = events[-1] if events else header
-    metrics = json.loads(metrics_file.read_text()) if metrics_file.exists() else {}
+    _check(events_file, header["key"])
+    metrics = read_sealed(metrics_file) if metrics_file.exists() else {}
     evaluated = metrics.get("training", {}).get("key") == header["key"]  # not of an earlier training
     return Spool(
         header,
@@ -45,6 +50,13 @@ def read_spool(events_file: Path, metrics_file: Path) -> Spool | None:
         last if last["kind"] == "status" else None,
         metrics if evaluated else None,
     )
+
+
+def _check(events_file: Path, key: str) -> None:
+    """Of a training that has ended, that its events are those that its report vouches for."""
+    report = events_file.with_name("training.json")
+    if report.exists() and (told := read_sealed(report))["key"] == key:
+        check_file(events_file, told[MADE]["events_sha256"], report)
 
 
 def provenance(spool: Spool) -> dict[str, str | int | None]:

@@ -5,9 +5,14 @@ import sys
 from pathlib import Path
 
 import pytest
-import torch
 
-from an.data.preparation import prepare
+from an.processor import fix_instruction_set
+
+fix_instruction_set()  # before torch loads, as the command line does
+
+import torch  # noqa: E402
+
+from an.data.preparation import prepare  # noqa: E402
 
 ROOT = Path(__file__).resolve().parents[1]
 torch.set_num_threads(1)

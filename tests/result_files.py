@@ -1,11 +1,11 @@
 """Result files as a finished scale leaves them, with numbers that are easy to predict tables from."""
 
-import json
 from pathlib import Path
 
 import pandas as pd
 
 from an import params
+from an.seals import read_sealed, write_sealed
 
 PROTOCOL = {
     "extractor": "classifier",
@@ -14,6 +14,7 @@ PROTOCOL = {
     "generated_per_snapshot": 50,
     "reference": "all 1497 training images",
     "inception_score_splits": 2,
+    "converged_fid": 10,
     "intra_fid": "mean over 10 classes",
     "weights": "raw",
     "dtype": "float32",
@@ -30,9 +31,9 @@ ACCURACY = {
 
 def training(name: str, seed: int) -> dict:
     """What a training run says of itself."""
-    made = {"commit": "abc", "code": "c" * 16, "data": "d" * 64, "device": "CPU", "torch": "2.15.0"}
+    made = {"code": "c" * 16, "data": "d" * 64}
     key = {"key": f"{name}/seed-{seed}@{'e' * 16}", "parent": f"{name}@{'f' * 16}"}
-    return {**key, "status": "finished", "step": 300, "reason": None, "seconds": 41.5, "attention": {}, **made}
+    return {**key, "status": "finished", "step": 300, "reason": None, "attention": {}, **made}
 
 
 def attention(name: str, *networks: str) -> dict:
@@ -48,13 +49,19 @@ def attention(name: str, *networks: str) -> dict:
 
 def provenance(name: str, seed: int) -> dict:
     checkpoint = f"checkpoints/smoke/{name}/seed-{seed}/generator.pt"
-    return {"commit": "abc", "checkpoint": checkpoint, "checkpoint_sha256": f"{name}{seed}", "device": "CPU"}
+    return {"checkpoint": checkpoint, "checkpoint_sha256": f"{name}{seed}"}
+
+
+MADE = {"commit": "abc", "device": "CPU", "torch": "2.15.0"}
+TRAINED = {**MADE, "training": {**MADE, "seconds": 41.5}}
 
 
 def edit(path, change) -> None:
-    content = json.loads(path.read_text())
+    """Change a result, and seal it anew."""
+    content = read_sealed(path)
     change(content)
-    path.write_text(json.dumps(content))
+    made = content.pop("made")
+    write_sealed(path, content, made)
 
 
 def diverge(results, name: str, seed: int) -> None:
@@ -91,10 +98,10 @@ def make_results(folder: Path) -> Path:
             }
             path = folder / name / f"seed-{seed}"
             path.mkdir(parents=True)
-            (path / "metrics.json").write_text(json.dumps(run))
             pd.DataFrame({"class": range(10), "intra_fid": [k + seed for k in range(10)]}).to_csv(
                 path / "classes.csv", index=False
             )
+            write_sealed(path / "metrics.json", run, TRAINED, [path / "classes.csv"])
     (folder / "controls").mkdir()
     names = ["psnr", "psnr_hole", "ssim_gaussian", "ssim_volume", "ssim_gray51"]
     names += ["mae_unit", "mae_signed", "mae_relative"]
@@ -114,13 +121,13 @@ def make_results(folder: Path) -> Path:
                 "metrics": dict.fromkeys(names, 0.5) | {"psnr": value + (seed or 0)},
                 "protocol": protocol,
                 "training": None if seed is None else training(name, seed),
-                "provenance": {"commit": "abc", "device": "CPU", "checkpoint": None, "checkpoint_sha256": None}
+                "provenance": {"checkpoint": None, "checkpoint_sha256": None}
                 if seed is None
                 else provenance(name, seed),
             }
             path = folder / f"controls/{name}.json" if seed is None else folder / name / f"seed-{seed}/metrics.json"
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(json.dumps(run))
+            write_sealed(path, run, MADE if seed is None else TRAINED)
     for name, accuracy in ACCURACY.items():
         for seed in (0, 1, 2):
             path = folder / name / f"seed-{seed}"
@@ -136,18 +143,16 @@ def make_results(folder: Path) -> Path:
                 "training": training(name, seed),
                 "provenance": provenance(name, seed),
             }
-            (path / "metrics.json").write_text(json.dumps(run))
-            (path / "example.json").write_text(json.dumps(example(name)))
+            write_sealed(path / "metrics.json", run, TRAINED)
+            write_sealed(path / "example.json", example(name))
     floor = {"fid": 0.5, "intra_fid": 1.0, "inception_score": 6.0}
-    (folder / "reference.json").write_text(json.dumps({"heldout_as_generated": floor}))
+    write_sealed(folder / "reference.json", {"heldout_as_generated": floor})
     entries = [
         {"size": 128, "predicted_bytes": 1, "median_ms": 2.0, "first_quartile_ms": 1.5, "third_quartile_ms": 3.0}
     ]
     entries.append({"size": 256, "predicted_bytes": 1e12, "median_ms": None})
-    timing = {
-        "modules": {"attentive_norm": entries, "self_attention": entries, "self_attention_unpooled": entries},
-        "protocol": {"channels": 32, "regions": 16, "dtype": "float32", "clock": "CUDA events", "limit_bytes": 1e9},
-        "provenance": {"commit": "abc", "device": "a GPU"},
-    }
-    (folder / "timing.json").write_text(json.dumps(timing))
+    modules = {"attentive_norm": entries, "self_attention": entries, "self_attention_unpooled": entries}
+    protocol = {"channels": 32, "regions": 16, "dtype": "float32", "clock": "CUDA events"}
+    measured = {"modules": modules, "limit_bytes": 1e9, "commit": "abc", "device": "a GPU"}
+    write_sealed(folder / "timing.json", {"protocol": protocol}, measured)
     return folder

@@ -7,6 +7,7 @@ import numpy as np
 
 from an import params
 from an.names import snapshot_name
+from an.seals import write_sealed
 
 STARTED = 1_700_000_000.0
 
@@ -81,4 +82,4 @@ def evaluated(head: dict, last: int, metrics: dict) -> None:
         },
         "training": {"key": head["key"]},
     }
-    (Path("results") / folder / "metrics.json").write_text(json.dumps(content))
+    write_sealed(Path("results") / folder / "metrics.json", content)

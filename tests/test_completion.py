@@ -11,8 +11,9 @@ from an.completion import complete, complete_controls, complete_heldout
 from an.data.crop_preparation import prepare_crops
 from an.errors import UserError
 from an.evaluation.completions import evaluate_completions
-from an.files import sha256, write_json
+from an.files import sha256
 from an.models import build_inpainting_generator
+from an.seals import write_sealed
 from an.weights import save_tensors
 
 CPU = torch.device("cpu")
@@ -59,7 +60,7 @@ def test_held_out_images_controls_and_their_metrics(photographs, weights, tmp_pa
 
     complete_controls(photographs, tmp_path / "controls")
     complete_heldout("ca", "nano", photographs, weights / "ca.pt", tmp_path / "ca", CPU)
-    write_json(tmp_path / "training.json", {"status": "finished"})
+    write_sealed(tmp_path / "training.json", {"status": "finished"}, files=[weights / "ca.pt"])
     sources = {"ca": (0, weights / "ca.pt", tmp_path / "training.json"), "biharmonic": (None, None, None)}
     results = {}
     for name, folder in (("ca", tmp_path / "ca"), ("biharmonic", tmp_path / "controls/biharmonic")):
@@ -74,6 +75,9 @@ def test_held_out_images_controls_and_their_metrics(photographs, weights, tmp_pa
     changed = np.asarray(Image.open(tmp_path / "ca/002.png")).copy()
     changed[0, 0] += 1
     Image.fromarray(changed).save(tmp_path / "ca/002.png")
+    with pytest.raises(UserError, match=r"002\.png was changed after it was made"):
+        evaluate_completions("ca", 0, photographs, tmp_path / "ca", None, None, tmp_path / "x.json")
+    write_sealed(tmp_path / "ca/images.json", {}, files=sorted((tmp_path / "ca").glob("*.png")))
     with pytest.raises(UserError, match=r"002\.png differs from the test image outside the hole"):
         evaluate_completions("ca", 0, photographs, tmp_path / "ca", None, None, tmp_path / "x.json")
     (tmp_path / "ca/001.png").unlink()

@@ -16,6 +16,7 @@ from an.evaluation.frechet import frechet_distance
 from an.evaluation.images import open_images
 from an.evaluation.intra import intra_means, intra_protocols, per_class
 from an.evaluation.reference import open_reference, source
+from an.seals import write_sealed
 
 CPU = torch.device("cpu")
 
@@ -195,7 +196,7 @@ def test_reference_features_are_refused_when_their_source_changed(tmp_path):
     file = tmp_path / "features.npy"
     np.save(file, np.zeros((4, 3), np.float32))
     protocol = {"extractor_sha256": "a", "batch": 64}
-    (tmp_path / "features.npy.json").write_text(json.dumps(source("data", protocol)))
+    write_sealed(tmp_path / "features.npy.json", source("data", protocol), files=[file])
     assert open_reference(file, "data", protocol).shape == (4, 3)
     with pytest.raises(UserError, match=r"features\.npy comes from another data_sha256: delete"):
         open_reference(file, "other data", protocol)

@@ -21,9 +21,10 @@ from an.evaluation.frechet import frechet_from_moments, moments
 from an.evaluation.inception_score import inception_score
 from an.evaluation.intra import per_class
 from an.evaluation.reference import extract_reference
-from an.files import sha256, write_json
+from an.files import sha256
 from an.generation import latent, sample
 from an.models import build
+from an.seals import write_sealed
 from an.weights import save_tensors
 
 CPU = torch.device("cpu")
@@ -164,9 +165,9 @@ def test_timing_skips_what_would_not_fit(tmp_path, monkeypatch):
     monkeypatch.setattr(timing, "available_bytes", lambda device: 3e5)
     timing.time_modules("nano", tmp_path / "timing.json", CPU)
     report = json.loads((tmp_path / "timing.json").read_text())
-    unpooled = {e["size"]: e["median_ms"] for e in report["modules"]["self_attention_unpooled"]}
+    unpooled = {e["size"]: e["median_ms"] for e in report["made"]["modules"]["self_attention_unpooled"]}
     assert unpooled[16] is None and unpooled[8] > 0
-    assert all(e["median_ms"] > 0 for e in report["modules"]["attentive_norm"])
+    assert all(e["median_ms"] > 0 for e in report["made"]["modules"]["attentive_norm"])
 
 
 @pytest.mark.parametrize("pool", [True, False])
@@ -226,6 +227,7 @@ def generated(digits, tmp_path_factory):
     np.save(folder / "samples.npy", real[:100])
     noise = rng.integers(0, 256, (2, 50, 32, 32, 3), np.uint8)
     np.save(folder / "snapshots.npy", np.stack([noise[0], noise[1] // 2, real[:50]]))
+    write_sealed(folder / "samples.npy.json", {}, files=[folder / "samples.npy", folder / "snapshots.npy"])
     (folder / "generator-002.pt").write_bytes(b"the last good generator")
     return folder
 
@@ -237,16 +239,20 @@ def generated(digits, tmp_path_factory):
 def test_a_result_carries_its_training_and_its_curve_ends_where_that_diverged(
     digits, generated, tmp_path, status, step, steps
 ):
-    training = {"key": "an/seed-0@0123456789abcdef", "status": status, "step": step, "reason": None, "seconds": 1.0}
+    training = {"key": "an/seed-0@0123456789abcdef", "status": status, "step": step, "reason": None}
     training["attention"] = {"generator_layout_information": 0.5}
-    write_json(tmp_path / "training.json", training)
+    write_sealed(tmp_path / "training.json", training, {"seconds": 1.0}, [generated / "generator-002.pt"])
     made = (tmp_path / "training.json", generated / "samples.npy", generated / "snapshots.npy", None)
     reference = (generated / "classifier.pt", generated / "f.npy", generated)
     evaluate_row("an", "nano", 0, digits, *reference, *made, tmp_path / "m.json", tmp_path / "c.csv", CPU)
     result = json.loads((tmp_path / "m.json").read_text())
     assert [point["step"] for point in result["curve"]] == steps
-    assert result["metrics"]["iterations"] in steps
-    assert status == "diverged" or result["metrics"]["iterations"] == 2
+    reached = [point["step"] for point in result["curve"] if point["fid"] <= result["protocol"]["converged_fid"]]
+    assert result["metrics"]["iterations"] == (reached[0] if reached else None)
+    nearest = min(result["curve"], key=lambda point: point["fid_first_half"])
+    assert result["metrics"]["iterations_best"] == nearest["step"] == steps[-1]
+    assert result["metrics"]["fid_best"] == nearest["fid_second_half"] == result["metrics"]["fid_last"]
+    assert result["made"]["training"] == {"seconds": 1.0}
     assert result["training"] == training and result["metrics"]["generator_layout_information"] == 0.5
     assert result["provenance"]["checkpoint"] == str(generated / "generator-002.pt")
     assert result["provenance"]["checkpoint_sha256"] == sha256(generated / "generator-002.pt")

@@ -16,8 +16,9 @@ import numpy as np
 from PIL import Image
 
 from ..errors import UserError
-from ..files import sha256, write_json, written_whole
+from ..files import sha256, written_whole
 from ..progress import progress
+from ..seals import write_sealed
 from .masks import central_mask
 from .paris_streetview import paris_streetview
 from .photographs import Photograph, Photographs, photographs
@@ -46,7 +47,7 @@ def write_crops(source: Photographs, dataset: str, resolution: int, test_crops: 
         "resize": "bicubic, antialiased (Pillow)",
         "splits": {"train": train, "heldout": heldout},
     }
-    write_json(folder / "manifest.json", manifest)
+    write_sealed(folder / "manifest.json", manifest)
     return manifest
 
 

@@ -1,6 +1,5 @@
 """How training and evaluation read prepared arrays: memory-mapped, checked, batched, normalized on the device."""
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +9,7 @@ from torch import Tensor
 
 from ..errors import UserError
 from ..files import sha256
+from ..seals import read_sealed
 
 
 @dataclass(frozen=True)
@@ -36,10 +36,9 @@ def open_split(folder: str | Path, split: str) -> Prepared:
 
 def checked_manifest(folder: Path, split: str) -> dict:
     """The manifest of prepared data, once every file of the split has the checksum it states; else UserError."""
-    try:
-        manifest = json.loads((folder / "manifest.json").read_text())
-    except FileNotFoundError:
-        raise UserError(f"{folder}/manifest.json is missing: run 'python -m an prepare' or snakemake first.") from None
+    if not (folder / "manifest.json").exists():
+        raise UserError(f"{folder}/manifest.json is missing: run 'python -m an prepare' or snakemake first.")
+    manifest = read_sealed(folder / "manifest.json")
     for name, expected in manifest["splits"][split]["sha256"].items():
         if not (folder / name).exists():
             raise UserError(f"{folder / name} is missing: delete {folder} and prepare the data again.")

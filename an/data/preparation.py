@@ -4,8 +4,9 @@ from pathlib import Path
 
 import numpy as np
 
-from ..files import sha256, write_json, written_whole
+from ..files import sha256, written_whole
 from ..progress import progress
+from ..seals import write_sealed
 from .sources import SOURCES, Source
 
 
@@ -40,5 +41,5 @@ def write_arrays(source: Source, dataset: str, resolution: int, folder: Path) ->
         "classes": source.classes,
         "splits": splits,
     }
-    write_json(folder / "manifest.json", manifest)
+    write_sealed(folder / "manifest.json", manifest)
     return manifest

@@ -7,10 +7,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .. import params
+from .. import params, provenance
 from ..data.loading import Prepared, Shuffled, open_split, to_device
-from ..files import sha256, write_json
 from ..progress import progress
+from ..seals import write_sealed
 from ..weights import save_tensors
 
 
@@ -47,7 +47,7 @@ def train_classifier(
     network = fit_classifier(settings, train, device)
     save_tensors(checkpoint, network.state_dict())
     accuracy = {"train": measure(network, train, device), "heldout": measure(network, heldout, device)}
-    write_json(report, {"accuracy": accuracy, "weights_sha256": sha256(checkpoint), "data_sha256": train.sha256})
+    write_sealed(report, {"accuracy": accuracy, "data_sha256": train.sha256}, provenance.made(device), [checkpoint])
 
 
 def fit_classifier(settings: params.Classifier, train: Prepared, device: torch.device) -> FeatureClassifier:

@@ -1,6 +1,5 @@
 """Metrics of completed test images (table 3)."""
 
-import json
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +8,10 @@ from PIL import Image
 from .. import provenance
 from ..data.crops import open_heldout_crops
 from ..errors import UserError
-from ..files import sha256, write_json
+from ..names import IMAGES
+from ..processor import processor
+from ..seals import read_sealed
+from .measured import write_measured
 from .restoration import mean_restoration_metrics
 
 
@@ -29,9 +31,7 @@ def evaluate_completions(
     test, folder = open_heldout_crops(data), Path(folder)
     mask = test.mask[0, 0]
     files = [folder / f"{number:03d}.png" for number in range(len(test.images))]
-    missing = [file for file in files if not file.exists()]
-    if missing:
-        raise UserError(f"{missing[0]} is missing: complete the test images of {name} first.")
+    read_sealed(folder / IMAGES, files)
     completed = [np.asarray(Image.open(file)) for file in files]
     for file, image, truth in zip(files, completed, test.images, strict=True):
         if image.shape != truth.shape or not np.array_equal(image[mask == 0], truth[mask == 0]):
@@ -43,20 +43,8 @@ def evaluate_completions(
         "composited": "uint8, known pixels of the input",
         "averaged": "metrics of each image, then their mean",
     }
-    training = json.loads(Path(training_file).read_text()) if training_file else None
-    write_json(
-        metrics_file,
-        {
-            "row": name,
-            "seed": seed,
-            "metrics": mean_restoration_metrics(completed, test.images, mask) | (training or {}).get("attention", {}),
-            "protocol": protocol,
-            "training": training,
-            "provenance": {
-                "commit": provenance.commit(),
-                "checkpoint": str(checkpoint) if checkpoint else None,
-                "checkpoint_sha256": sha256(checkpoint) if checkpoint else None,
-                "device": "CPU",
-            },
-        },
-    )
+    checkpoint = Path(checkpoint) if checkpoint else None
+    training = read_sealed(training_file, [checkpoint]) if training_file else None
+    metrics = mean_restoration_metrics(completed, test.images, mask) | (training or {}).get("attention", {})
+    measured = {"row": name, "seed": seed, "metrics": metrics, "protocol": protocol}
+    write_measured(metrics_file, measured, training, checkpoint, {"commit": provenance.commit(), "device": processor()})

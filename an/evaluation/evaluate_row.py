@@ -1,6 +1,5 @@
 """All metrics of one trained row and seed, from one feature pass over its images."""
 
-import json
 from pathlib import Path
 
 import numpy as np
@@ -8,17 +7,16 @@ import torch
 
 from .. import params, provenance
 from ..data.loading import open_split
-from ..devices import describe
-from ..files import sha256, write_json, written_whole
+from ..files import written_whole
 from ..names import snapshot_name
+from ..seals import read_sealed
 from .extractors import extract, scale_extractor
 from .frechet import frechet_distance
 from .inception_score import inception_score
 from .intra import intra_means, intra_protocols
+from .measured import write_measured
 from .reference import open_reference
-from .scores import feature_metrics, feature_protocol, fid_by_count, real_side
-
-CONVERGED = 1.02  # table 1's iterations: the first snapshot whose FID is within 2 % of the best
+from .scores import feature_metrics, feature_protocol, fid_by_count, real_halves, real_side
 
 
 def evaluate_row(
@@ -44,22 +42,25 @@ def evaluate_row(
     batch, what = scale.evaluation.batch, f"{row_name} seed {seed}"
     extraction = extractor.protocol(batch, device)
     real_features = open_reference(reference, train.sha256, extraction)
-    real = real_side(real_features, device)
+    real, halves = real_side(real_features, device), real_halves(real_features, device)
 
+    checkpoint = Path(checkpoint_folder) / snapshot_name(scale.snapshots)
+    training = read_sealed(training_file, [checkpoint])
+    read_sealed(f"{samples_file}.json", filter(None, [samples_file, snapshots_file, averaged_file]))
     samples = np.load(samples_file, mmap_mode="r")
     features, logits = extract(extractor, samples, batch, what)
     labels = np.arange(len(samples)) % train.num_classes
     by_class = intra_protocols(features, labels, real_features, train.labels, device)
 
-    training = json.loads(Path(training_file).read_text())
     curve = []
     snapshots = np.load(snapshots_file, mmap_mode="r")
     for step, images in zip(scale.snapshot_steps(row), snapshots, strict=True):
         if step > training["step"]:  # it diverged; this and later snapshots repeat the last good generator
             break
         snapshot_features, _ = extract(extractor, images, batch, f"{what}, step {step}")
-        curve.append({"step": step, "fid": frechet_distance(snapshot_features, real, device)})
-    best = min(point["fid"] for point in curve)
+        distances = [frechet_distance(snapshot_features, side, device) for side in (real, *halves)]
+        curve.append({"step": step, **dict(zip(("fid", "fid_first_half", "fid_second_half"), distances, strict=True))})
+    best = min(curve, key=lambda point: point["fid_first_half"])
 
     fid = frechet_distance(features, real, device)
     counts, limit = fid_by_count(features, real, fid, device)
@@ -69,7 +70,10 @@ def evaluate_row(
         "fid": fid,
         "intra_fid": float(by_class["intra_fid"].mean()),
         "inception_score": inception_score(logits, scale.evaluation.splits),
-        "iterations": next(point["step"] for point in curve if point["fid"] <= CONVERGED * best),
+        "iterations": next((p["step"] for p in curve if p["fid"] <= scale.evaluation.converged_fid), None),
+        "iterations_best": best["step"],
+        "fid_best": best["fid_second_half"],  # chosen on the other half
+        "fid_last": curve[-1]["fid_second_half"],
         "fid_untrained": curve[0]["fid"],
         "label_accuracy": right,
         "fid_infinity": limit,
@@ -88,7 +92,6 @@ def evaluate_row(
         }
     with written_whole(classes_file) as temporary:
         by_class.to_csv(temporary, index=False)
-    checkpoint = Path(checkpoint_folder) / snapshot_name(scale.snapshots)
     protocol = {
         **extraction,
         "generated": len(samples),
@@ -96,28 +99,15 @@ def evaluate_row(
         "reference": f"all {len(real_features)} training images",
         "reference_sha256": train.sha256,
         "inception_score_splits": scale.evaluation.splits,
+        "converged_fid": scale.evaluation.converged_fid,
+        "best": "the snapshot nearest to one half of the reference, scored on the other half",
         "intra_fid": f"mean over {len(by_class)} classes, {len(samples) // len(by_class)} generated each",
         "weights": "raw; averaged where a metric says so" if averaged_file else "raw",
         **feature_protocol(features, real_features),
     }
-    write_json(
-        metrics_file,
-        {
-            "row": row_name,
-            "scale": scale_name,
-            "seed": seed,
-            "metrics": metrics,
-            "curve": curve,
-            "fid_by_count": counts,
-            "protocol": protocol,
-            "training": training,
-            "provenance": {
-                "commit": provenance.commit(),
-                "settings": params.digest(params.training_settings(row, scale)),
-                "checkpoint": str(checkpoint),
-                "checkpoint_sha256": sha256(checkpoint),
-                "device": describe(device),
-                "torch": torch.__version__,
-            },
-        },
-    )
+    measured = {
+        **{"row": row_name, "scale": scale_name, "seed": seed},
+        **{"metrics": metrics, "curve": curve, "fid_by_count": counts, "protocol": protocol},
+    }
+    made, settings = provenance.made(device), params.digest(params.training_settings(row, scale))
+    write_measured(metrics_file, measured, training, checkpoint, made, (classes_file,), settings=settings)

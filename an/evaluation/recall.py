@@ -1,6 +1,5 @@
 """How well a trained layer recalls (table 6), and on one image what it answers and where it looks (figure 10)."""
 
-import json
 from pathlib import Path
 
 import numpy as np
@@ -9,12 +8,12 @@ from torch import Tensor, nn
 
 from .. import params, provenance
 from ..data.recall import MARK, ROWS, answered
-from ..devices import describe
-from ..files import sha256, write_json
 from ..layers import AttentiveNorm2d, SelfAttention2d
 from ..models import RecallNetwork, build_recall
+from ..seals import read_sealed, write_sealed
 from ..training.recall import test_images
 from ..weights import load_tensors
+from .measured import write_measured
 
 BATCH = 128
 
@@ -34,7 +33,7 @@ def evaluate_recall(
     network = build_recall(row, scale).to(device).eval()
     network.load_state_dict(load_tensors(checkpoint, device))
     test = test_images(scale.recall, scale.recall.test_images)
-    training = json.loads(Path(training_file).read_text())
+    training = read_sealed(training_file, [checkpoint])
     outputs = paint(network, test.images, device)
     metrics = {
         "accuracy": float(answered(outputs, test.painted).mean()),
@@ -54,20 +53,10 @@ def evaluate_recall(
         "channels": scale.recall.channels,
         "answer": "the colour nearest to a mark's mean output, of 8",
     }
-    source = {
-        "commit": provenance.commit(),
-        "settings": params.digest(params.recall_settings(row, scale)),
-        "checkpoint": str(checkpoint),
-        "checkpoint_sha256": sha256(checkpoint),
-        "device": describe(device),
-        "torch": torch.__version__,
-    }
-    about = {"row": row_name, "scale": scale_name, "seed": seed}
-    write_json(
-        metrics_file,
-        {**about, "metrics": metrics, "protocol": protocol, "training": training, "provenance": source},
-    )
-    write_json(example_file, example(network, test.images[:1], outputs[:1], test.painted[:1], device))
+    measured = {"row": row_name, "scale": scale_name, "seed": seed, "metrics": metrics, "protocol": protocol}
+    settings = params.digest(params.recall_settings(row, scale))
+    write_measured(metrics_file, measured, training, Path(checkpoint), provenance.made(device), settings=settings)
+    write_sealed(example_file, example(network, test.images[:1], outputs[:1], test.painted[:1], device))
 
 
 @torch.inference_mode()

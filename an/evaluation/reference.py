@@ -1,15 +1,14 @@
 """The real side of every distance: features of the training set, and the floor that the held-out set marks."""
 
-import json
 from pathlib import Path
 
 import numpy as np
 import torch
 
-from .. import params
+from .. import params, provenance
 from ..data.loading import open_split
 from ..errors import UserError
-from ..files import sha256, write_json
+from ..seals import read_sealed, write_sealed
 from .extractors import extract, scale_extractor
 from .frechet import frechet_distance
 from .inception_score import inception_score
@@ -30,7 +29,8 @@ def extract_reference(
     extractor = scale_extractor(scale, train.num_classes, classifier, device)
     batch = scale.evaluation.batch
     features, _ = extract(extractor, train.images, batch, "reference", features_file)
-    write_json(f"{features_file}.json", source(train.sha256, extractor.protocol(batch, device)))
+    made_from = source(train.sha256, extractor.protocol(batch, device))
+    write_sealed(f"{features_file}.json", made_from, files=[features_file])
     heldout_features, heldout_logits = extract(extractor, heldout.images, batch, "held-out")
     by_class = per_class(heldout_features, heldout.labels, features, train.labels, device)
     floor = {
@@ -39,7 +39,7 @@ def extract_reference(
         "inception_score": inception_score(heldout_logits, scale.evaluation.splits),
     }
     counts = {"heldout": len(heldout.labels), "train": len(train.labels)}
-    write_json(report, {"heldout_as_generated": floor, "counts": counts, "features_sha256": sha256(features_file)})
+    write_sealed(report, {"heldout_as_generated": floor, "counts": counts}, provenance.made(device))
 
 
 def source(data_sha256: str, protocol: dict) -> dict:
@@ -51,16 +51,10 @@ def source(data_sha256: str, protocol: dict) -> dict:
 def open_reference(features_file: str | Path, data_sha256: str, protocol: dict) -> np.ndarray:
     """Memory-mapped reference features. Raises UserError unless they come from this data, extractor and protocol."""
     expected = source(data_sha256, protocol)
-    try:
-        found = json.loads(Path(f"{features_file}.json").read_text())
-        features = np.load(features_file, mmap_mode="r")
-    except (OSError, ValueError) as error:
-        raise UserError(
-            f"{features_file} cannot be read ({error}): delete it and extract the reference again."
-        ) from None
+    found = read_sealed(f"{features_file}.json", [features_file])
     differing = sorted(name for name in expected if name != "key" and found.get(name) != expected[name])
     if differing:
         raise UserError(
             f"{features_file} comes from another {', '.join(differing)}: delete it and extract the reference again."
         )
-    return features
+    return np.load(features_file, mmap_mode="r")

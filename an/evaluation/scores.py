@@ -16,6 +16,12 @@ def real_side(features: np.ndarray, device: torch.device) -> np.ndarray | Moment
     return moments(features, device) if len(features) > features.shape[1] else features
 
 
+def real_halves(features: np.ndarray, device: torch.device) -> list[np.ndarray | Moments]:
+    """Two halves of the reference features, drawn at random: one to choose by, one to score on."""
+    order = np.random.default_rng(0).permutation(len(features))
+    return [_rows(features, part, device) for part in np.array_split(order, 2)]
+
+
 def feature_metrics(features: np.ndarray, real: np.ndarray, device: torch.device) -> dict[str, float]:
     """Kernel distance, precision, recall, density and coverage."""
     kid, kid_sd = kernel_distance(features, real, min(SIZE, len(features), len(real)), device)

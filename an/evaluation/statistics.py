@@ -3,11 +3,13 @@
 import json
 import math
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 
 from ..errors import UserError
-from ..files import write_json, written_whole
+from ..files import written_whole
+from ..seals import write_sealed
 from .extractors import Extractor, extract
 from .frechet import Moments
 from .reference import open_reference, source
@@ -31,7 +33,7 @@ def load_statistics(file: str | Path, protocol: dict, dimensions: int) -> tuple[
             mean, covariance = arrays["mu"], arrays["sigma"]
             count = float(arrays["count"]) if "count" in arrays else math.inf
             made_from = json.loads(str(arrays["source"])) if "source" in arrays else {}
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, BadZipFile) as error:
         raise UserError(f"{file} holds no statistics ({error}): save mu [D] and sigma [D, D] as an .npz.") from None
     if mean.shape != (dimensions,) or covariance.shape != (dimensions, dimensions):
         raise UserError(
@@ -56,5 +58,5 @@ def cached_features(extractor: Extractor, images, protocol: dict, what: str, fol
     file = Path(folder) / f"{made_from['key']}.npy"
     if not (file.exists() and Path(f"{file}.json").exists()):
         extract(extractor, images, protocol["batch"], what, file)
-        write_json(f"{file}.json", made_from)
+        write_sealed(f"{file}.json", made_from, files=[file])
     return open_reference(file, images.sha256, protocol)

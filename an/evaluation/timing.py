@@ -9,10 +9,9 @@ import torch
 from torch import nn
 
 from .. import params, provenance
-from ..devices import describe
-from ..files import write_json
 from ..layers import AttentiveNorm2d, SelfAttention2d
 from ..progress import progress
+from ..seals import write_sealed
 
 FLOAT = 4  # bytes
 
@@ -49,9 +48,9 @@ def time_modules(scale_name: str, out: str | Path, device: torch.device) -> None
                 entry |= measure(module, x, settings.repeats)
             results[name].append(entry)
     clock = "CUDA events" if device.type == "cuda" else "process CPU time"
-    protocol = {"batch": 1, "channels": c, "regions": n, "dtype": "float32", "clock": clock, "limit_bytes": limit}
-    source = {"commit": provenance.commit(), "device": describe(device), "torch": torch.__version__}
-    write_json(out, {"modules": results, "protocol": protocol, "provenance": source})
+    protocol = {"batch": 1, "channels": c, "regions": n, "dtype": "float32", "clock": clock}
+    measured = {"limit_bytes": limit, "modules": results}  # all of it depends on the machine
+    write_sealed(out, {"protocol": protocol}, {**provenance.made(device), **measured})
 
 
 @torch.inference_mode()

@@ -34,14 +34,15 @@ class Measurement:
     @property
     def sources(self) -> dict:
         """Where the value comes from, one column of the CSV each."""
-        made = self.run["provenance"]
+        made, trained = self.run["made"], self.run["made"].get("training", {})
+        measured = self.run.get("provenance", {})
         return {
             "key": self.training.get("key"),
             "status": self.training.get("status"),
-            "training_commit": self.training.get("commit"),
-            "training_device": self.training.get("device"),
-            "checkpoint": made.get("checkpoint"),
-            "checkpoint_sha256": made.get("checkpoint_sha256"),
+            "training_commit": trained.get("commit"),
+            "training_device": trained.get("device"),
+            "checkpoint": measured.get("checkpoint"),
+            "checkpoint_sha256": measured.get("checkpoint_sha256"),
             "protocol": params.digest(self.run["protocol"]),
             "commit": made["commit"],
             "device": made["device"],
@@ -57,8 +58,9 @@ class Measurement:
             facts["run"] = source["key"]
             reason = f" ({training['reason']})" if training.get("reason") else ""
             facts["training"] = (
-                f"{training['status']} at step {training['step']}{reason} after {training['seconds']:.1f} s "
-                f"on {training['device']}, commit {training['commit']}"
+                f"{training['status']} at step {training['step']}{reason} after "
+                f"{self.run['made']['training']['seconds']:.1f} s on {source['training_device']}, "
+                f"commit {source['training_commit']}"
             )
         if training.get("accepted_code"):
             facts["code"] = f"also by {', '.join(training['accepted_code'])}, accepted"
@@ -83,7 +85,7 @@ class Cell:
     published: float | None
     digits: int
     measurements: list[Measurement]
-    quartiles: tuple[float, float] | None = None  # of a timing, whose value is a median
+    ends: tuple[float, float] | None = None  # quartiles of a timing, whose value is a median, or a 95 % interval
 
     @property
     def values(self) -> list[float]:
@@ -111,9 +113,12 @@ class Cell:
         if not self.n:
             return diverged
         text = number(self.mean, self.digits)
-        if self.quartiles:
-            text += f" [{self.quartiles[0]:.2f}, {self.quartiles[1]:.2f}]"
-        if not math.isnan(self.sd):
+        lacking = sum(math.isnan(value) for value in self.values)
+        if 0 < lacking < self.n:
+            text += f" ({self.n - lacking} of {self.n})"
+        if self.ends and not math.isnan(self.ends[0]):
+            text += f" [{self.ends[0]:.{self.digits}f}, {self.ends[1]:.{self.digits}f}]"
+        elif not math.isnan(self.sd):
             text += f" ± {self.sd:.{self.digits}f}"
         return f"{text} ({diverged})" if diverged else text
 
@@ -144,11 +149,15 @@ def make_cells(runs: list[dict], metrics: list[str], published: dict[str, dict],
             metric,
             published.get(row, {}).get(metric),
             digits.get(metric, 2),
-            [Measurement(run["metrics"].get(metric, math.nan), run) for run in group],
+            [Measurement(_number(run["metrics"].get(metric)), run) for run in group],
         )
         for row, group in by_row.items()
         for metric in metrics
     }
+
+
+def _number(value: float | None) -> float:
+    return math.nan if value is None else value
 
 
 def exact_columns(name: str, cells: list[Cell]) -> dict[str, list[float]]:

@@ -9,9 +9,9 @@ import matplotlib.pyplot as plt
 from matplotlib.image import imread
 
 from .. import params
-from ..errors import UserError
 from ..files import written_whole
-from .results import read_json
+from ..names import IMAGES
+from ..seals import read_sealed
 
 PAGE_WIDTH = 7.0  # inches, between the margins of a two-column page
 ROWS = 6  # test images shown
@@ -33,6 +33,8 @@ def figure9(samples: str | Path, seed: int, out: str | Path) -> None:
     }
     names = sorted(file.name for file in columns["Truth"].glob("*.png"))
     chosen = names[:: max(1, len(names) // ROWS)][:ROWS]
+    for folder in columns.values():
+        read_sealed(folder / IMAGES, [folder / name for name in chosen])
     cell = PAGE_WIDTH / len(columns)
     figure, axes = plt.subplots(
         len(chosen), len(columns), figsize=(PAGE_WIDTH, cell * len(chosen)), squeeze=False, layout="constrained"
@@ -40,8 +42,6 @@ def figure9(samples: str | Path, seed: int, out: str | Path) -> None:
     figure.get_layout_engine().set(w_pad=0.02, h_pad=0.02, hspace=0, wspace=0)
     for row, name in enumerate(chosen):
         for axis, (title, folder) in zip(axes[row], columns.items(), strict=True):
-            if not (folder / name).exists():
-                raise UserError(f"{folder / name} is missing: run snakemake to make it.")
             axis.imshow(imread(folder / name), interpolation="nearest")
             axis.set_axis_off()
             if row == 0:
@@ -55,7 +55,7 @@ def figure10(results: str | Path, seed: int, out: str | Path) -> None:
     Raises UserError when an example is missing.
     """
     labels = {name: row.tables[6] for name, row in params.load_rows("recall").items()}
-    examples = {name: read_json(Path(results) / name / f"seed-{seed}" / "example.json") for name in labels}
+    examples = {name: read_sealed(Path(results) / name / f"seed-{seed}" / "example.json") for name in labels}
     with_maps = [name for name in labels if examples[name]["maps"]]
     first = examples[next(iter(labels))]
     count = len(first["marks"]["keys"])

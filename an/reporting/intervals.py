@@ -34,7 +34,7 @@ def interval(values: list[float]) -> Interval:
     return Interval(mean, mean - half, mean + half)
 
 
-def difference(values: list[float], others: list[float]) -> Interval:
+def difference(values: list[float], others: list[float], level: float = LEVEL) -> Interval:
     """Welch's interval of mean(values) - mean(others), whose variances need not be equal."""
     if not (values and others):
         return Interval(math.nan, math.nan, math.nan)
@@ -46,7 +46,7 @@ def difference(values: list[float], others: list[float]) -> Interval:
         return Interval(mean, mean, mean)
     # Welch and Satterthwaite's degrees of freedom; scipy's own test warns where one side does not vary.
     freedom = sum(parts) ** 2 / sum(p**2 / (len(side) - 1) for p, side in zip(parts, (values, others), strict=True))
-    half = stats.t.ppf((1 + LEVEL) / 2, freedom) * math.sqrt(sum(parts))
+    half = stats.t.ppf((1 + level) / 2, freedom) * math.sqrt(sum(parts))
     return Interval(mean, mean - half, mean + half)
 
 

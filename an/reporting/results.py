@@ -1,22 +1,15 @@
 """Reading result files."""
 
-import json
 from pathlib import Path
 
 from .. import params
 from ..errors import UserError
-
-
-def read_json(path: Path) -> dict:
-    try:
-        return json.loads(path.read_text())
-    except FileNotFoundError:
-        raise UserError(f"{path} is missing: run snakemake to make it.") from None
+from ..seals import read_sealed
 
 
 def read_result(path: Path) -> dict:
     """A result file's content, and its own path under "file"."""
-    return {**read_json(path), "file": str(path)}
+    return {**read_sealed(path), "file": str(path)}
 
 
 def read_runs(table: int, scale_name: str, results: Path) -> list[dict]:

@@ -1,16 +1,18 @@
 """The paper's tables, published beside reproduced; 3 and 5 stand in files of their own."""
 
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
 import pandas as pd
 
 from .. import params
+from ..seals import FILES, check_file, read_sealed
 from .cells import Cell, Measurement, Table, exact_columns, make_cells, row_columns, source_columns
 from .inpainting_table import inpainting
-from .intervals import verdict
+from .intervals import interval, verdict
 from .recall_table import recall
-from .results import read_json, read_runs, row_labels
+from .results import read_runs, row_labels
 from .text import number, protocol_of_generation, seeds_note
 from .timing_table import timing
 
@@ -27,6 +29,8 @@ METRICS = {
     "intra_fid": "intra-FID ↓",
     "inception_score": "IS ↑",
     "iterations": "iterations",
+    "fid_best": "FID best snapshot ↓",
+    "fid_last": "FID last snapshot ↓",
     "fid_untrained": "FID untrained",
 }
 AVERAGED = {  # beside them, where the scale averages weights
@@ -45,7 +49,8 @@ HEADINGS = METRICS | AVERAGED | LAYERS
 DIGITS = {"iterations": 0, **{name: 3 for name in LAYERS if name != "generator_effective_regions"}}
 # In the CSV beside the paper's metrics, where every run has them.
 DETAILS = [
-    *("fid_infinity", "inception_score_1_split", "kid", "precision", "recall", "density", "coverage"),
+    *("iterations_best", "fid_infinity", "inception_score_1_split"),
+    *("kid", "precision", "recall", "density", "coverage"),
     *("intra_fid_50", "intra_fid_own_count", "intra_fid_5000", "intra_fid_real_halves"),
 ]
 LAYER_DETAILS = [  # and these where any run has them
@@ -71,6 +76,7 @@ def quality(table: int, scale_name: str, results: Path) -> Table:
     details += [m for m in LAYER_DETAILS if any(m in run["metrics"] for run in runs)]
     published = getattr(params.load_published(), f"table{table}")
     cells = make_cells(runs, metrics + details, published, DIGITS)
+    cells |= {(row, "iterations"): with_interval(cells[row, "iterations"]) for row in labels if table == 1}
     columns = {metric: [cells[row, metric] for row in labels] for metric in metrics + details}
 
     shown, exact = {"Model": list(labels.values())}, row_columns(labels, columns["fid"])
@@ -96,13 +102,25 @@ def quality(table: int, scale_name: str, results: Path) -> Table:
     )
     notes += [_ordering(metric, columns[metric], labels) for metric in ("fid", "inception_score")]
     if table == 1:
-        floor = read_json(results / "reference.json")["heldout_as_generated"]
+        floor = read_sealed(results / "reference.json")["heldout_as_generated"]
         notes.append(
             f"The held-out real images, taken as generated, have FID {floor['fid']:.2f}, intra-FID "
-            f"{floor['intra_fid']:.2f}, IS {floor['inception_score']:.2f}. Iterations: the first snapshot whose FID is "
-            "within 2 % of the best. FID untrained: of each row's own generator before its first step."
+            f"{floor['intra_fid']:.2f}, IS {floor['inception_score']:.2f}. FID untrained: of each row's own generator "
+            "before its first step."
+        )
+        p = runs[0]["protocol"]
+        notes.append(
+            f"Iterations: of the first snapshot whose FID is at most {p['converged_fid']:g}, with Student's 95 % "
+            "interval; '-' and a count where not every seed's gets there. The best snapshot is the one nearest to one "
+            f"half of the reference; it and the last are scored on the other half, by {p['generated_per_snapshot']} "
+            "images."
         )
     return Table(pd.DataFrame(shown), pd.DataFrame(exact), notes, cells)
+
+
+def with_interval(cell: Cell) -> Cell:
+    """A cell that shows its mean's interval in place of the standard deviation."""
+    return replace(cell, ends=interval(cell.values)[1:])
 
 
 def classes(table: int, scale_name: str, results: Path) -> Table:
@@ -141,6 +159,8 @@ def _class_cells(
     """One system's cells of the chosen classes, from the CSV beside each run's metrics."""
     paper = dict(zip(published.table2_classes, published.table2[name], strict=True)) if same_data else {}
     files = [str(Path(run["file"]).with_name("classes.csv")) for run in runs]
+    for file, run in zip(files, runs, strict=True):
+        check_file(Path(file), run[FILES]["classes.csv"], Path(run["file"]))
     values = [pd.read_csv(file).set_index("class")["intra_fid"] for file in files]
     return [
         Cell(

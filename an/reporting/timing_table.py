@@ -20,9 +20,9 @@ LABELS = {
 def timing(table: int, scale_name: str, results: Path) -> Table:
     """Table 5: one line a module, a column a size. A cell's metric is the size."""
     run, published = read_result(results / "timing.json"), params.load_published()
-    p, device = run["protocol"], run["provenance"]["device"]
+    p, device = run["protocol"], run["made"]["device"]
     shown, exact, cells = [], [], {}
-    for name, entries in run["modules"].items():
+    for name, entries in run["made"]["modules"].items():
         paper = dict(zip(published.table5_sizes, published.table5.get(name, []), strict=False))
         line = {"Module": LABELS[name]}
         for entry in entries:
@@ -36,8 +36,8 @@ def timing(table: int, scale_name: str, results: Path) -> Table:
     notes = [
         f"Protocol {params.digest(p)}: median [quartiles] of {p['clock']} per forward pass on {device}; "
         f"{p['channels']} channels, n = {p['regions']}, {p['dtype']}; '-': predicted to need more than "
-        f"{p['limit_bytes'] / 1e9:.1f} GB, not run. The paper's numbers are from another machine; its '-' stands for "
-        "out of memory."
+        f"{run['made']['limit_bytes'] / 1e9:.1f} GB, not run. The paper's numbers are from another machine; its '-' "
+        "stands for out of memory."
     ]
     return Table(pd.DataFrame(shown), pd.DataFrame(exact), notes, cells)
 

@@ -53,13 +53,16 @@ def train(
         outcome = loop.run(job, about, job.recipe.steps, snapshots, *every, hours, scratch, accept_code)
         if replicas.rank > 0:
             return
-        for number in range(len(snapshots)):
-            loop.publish(scratch / snapshot_name(number), checkpoint_folder / snapshot_name(number))
+        published = [checkpoint_folder / snapshot_name(number) for number in range(len(snapshots))]
+        for file in published:
+            loop.publish(scratch / file.name, file)
+        published.append(checkpoint_folder / "discriminator.pt")
+        save_tensors(published[-1], job.discriminator.state_dict())
         if job.average:
             settle(job.average.module)
-            save_tensors(checkpoint_folder / AVERAGED, job.average.module.state_dict())
-        save_tensors(checkpoint_folder / "discriminator.pt", job.discriminator.state_dict())
-        loop.conclude(outcome, job, about, Path(events_file), Path(report), scratch)
+            published.append(checkpoint_folder / AVERAGED)
+            save_tensors(published[-1], job.average.module.state_dict())
+        loop.conclude(outcome, job, about, published, Path(events_file), Path(report), scratch)
 
 
 class AdversarialTraining:

@@ -53,9 +53,10 @@ def train_inpainting(
         outcome = loop.run(job, about, job.steps, [job.steps], *every, hours, scratch, accept_code)
         if replicas.rank > 0:
             return
-        loop.publish(scratch / snapshot_name(0), checkpoint_folder / "generator.pt")
-        save_tensors(checkpoint_folder / "critics.pt", job.critics.state_dict())
-        loop.conclude(outcome, job, about, Path(events_file), Path(report), scratch)
+        published = [checkpoint_folder / "generator.pt", checkpoint_folder / "critics.pt"]
+        loop.publish(scratch / snapshot_name(0), published[0])
+        save_tensors(published[1], job.critics.state_dict())
+        loop.conclude(outcome, job, about, published, Path(events_file), Path(report), scratch)
 
 
 class InpaintingTraining:

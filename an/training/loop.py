@@ -16,11 +16,12 @@ from torch import Tensor, nn
 from torch.nn.utils import get_total_norm
 
 from .. import params, provenance
-from ..devices import describe, peak_memory
+from ..devices import peak_memory
 from ..errors import Stopped, UserError
-from ..files import write_json, written_whole
+from ..files import sha256, written_whole
 from ..names import snapshot_name
 from ..progress import progress
+from ..seals import write_sealed
 from ..tracking import Events, read_events
 from ..weights import save_tensors
 from . import checkpoints
@@ -151,14 +152,21 @@ def _go(
     return step, None
 
 
-def conclude(outcome: dict, job: Job, about: dict, events_file: Path, report: Path, scratch: Path) -> None:
-    """Publish the event file and how the run ended, then forget the run: it is trained anew when asked again."""
+def conclude(
+    outcome: dict, job: Job, about: dict, published: list[Path], events_file: Path, report: Path, scratch: Path
+) -> None:
+    """Publish the event file and how the run ended, then forget the run: it is trained anew when asked again.
+
+    The report vouches for the checkpoints that were published.
+    """
     with written_whole(events_file) as temporary:
         shutil.copyfile(scratch / "events.jsonl", temporary)
     header, *events = read_events(events_file)
-    origin = _origin(job, about) | {name: header[name] for name in ("key", "parent", "code")}
+    origin = {**_origin(job, about), **{name: header[name] for name in ("key", "parent", "code")}}
     accepted = [event["code"] for event in events if event["kind"] == "accepted"]
-    write_json(report, {**origin, **outcome, "accepted_code": accepted, "attention": job.inspect()})
+    made = provenance.made(job.device) | {"seconds": outcome.pop("seconds"), "events_sha256": sha256(events_file)}
+    content = {**origin, **outcome, "accepted_code": accepted, "attention": job.inspect()}
+    write_sealed(report, content, made, published)
     for file in scratch.iterdir():
         if file.name != "lock":
             file.unlink()
@@ -171,7 +179,7 @@ def publish(source: Path, target: Path) -> None:
 
 
 def _origin(job: Job, about: dict) -> dict:
-    """Which run this is and where it was made; the key names all that determines its result."""
+    """Which run this is; the key names all that determines its result."""
     origin = {name: job.settings[name] for name in ("data", "code")}
     without_seed = {name: value for name, value in job.settings.items() if name != "seed"}
     row = about["row"]
@@ -179,10 +187,7 @@ def _origin(job: Job, about: dict) -> dict:
         "key": f"{row}/seed-{about['seed']}@{params.digest(job.settings)}",
         "parent": f"{row}@{params.digest(without_seed)}",
         **origin,
-        "commit": provenance.commit(),
-        "device": describe(job.device),
         "replicas": job.replicas.count,
-        "torch": torch.__version__,
     }
 
 
@@ -190,7 +195,7 @@ def _open_events(path: Path, offset: int, job: Job, about: dict) -> Events:
     events = Events(path, offset)
     if offset == 0:
         settings = {k: v for k, v in job.settings.items() if k not in ("seed", "data", "code")}
-        events.append("run", **about, settings=settings, **_origin(job, about))
+        events.append("run", **about, settings=settings, **_origin(job, about), **provenance.made(job.device))
         return events
     made_by = [event["code"] for event in read_events(path) if event["kind"] in ("run", "accepted")]
     if made_by[-1] != job.settings["code"]:

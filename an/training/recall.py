@@ -46,8 +46,9 @@ def train_recall(
         outcome = loop.run(job, about, steps, [steps], *every, hours, scratch, accept_code)
         if replicas.rank > 0:
             return
-        loop.publish(scratch / snapshot_name(0), Path(checkpoint_folder) / "network.pt")
-        loop.conclude(outcome, job, about, Path(events_file), Path(report), scratch)
+        published = Path(checkpoint_folder) / "network.pt"
+        loop.publish(scratch / snapshot_name(0), published)
+        loop.conclude(outcome, job, about, [published], Path(events_file), Path(report), scratch)
 
 
 class RecallTraining:

@@ -12,7 +12,7 @@ sys.path.insert(0, os.getcwd())
 from an import params
 from an.code import code_digest
 from an.errors import UserError
-from an.names import AVERAGED, snapshot_name
+from an.names import AVERAGED, IMAGES, snapshot_name
 
 SCALE_NAME = str(config.get("scale", "smoke"))
 try:

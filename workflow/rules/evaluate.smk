@@ -58,6 +58,7 @@ rule evaluate_samples:
         training=rules.train_gan.output.report,
         samples=rules.generate_samples.output.samples,
         snapshots=rules.generate_samples.output.snapshots,
+        images=rules.generate_samples.output.report,
     output:
         metrics=f"{RUN}/metrics.json",
         classes=f"{RUN}/classes.csv",

@@ -7,6 +7,7 @@ rule generate_samples:
         **AVERAGED_SAMPLES,
         samples=f"samples/{SCALE_NAME}/{{row}}/seed-{{seed}}/samples.npy",
         snapshots=f"samples/{SCALE_NAME}/{{row}}/seed-{{seed}}/snapshots.npy",
+        report=f"samples/{SCALE_NAME}/{{row}}/seed-{{seed}}/samples.npy.json",
     log:
         f"logs/{SCALE_NAME}/generate_samples/{{row}}-{{seed}}.log",
     conda:

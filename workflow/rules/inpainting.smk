@@ -2,7 +2,7 @@ INPAINTING_RUN = f"results/{SCALE_NAME}/{{inpainting_row}}/seed-{{seed}}"
 INPAINTING_CHECKPOINTS = f"checkpoints/{SCALE_NAME}/{{inpainting_row}}/seed-{{seed}}"
 COMPLETED = f"samples/{SCALE_NAME}/{{inpainting_row}}/seed-{{seed}}"
 CONTROLS = f"samples/{SCALE_NAME}/controls"
-TEST_IMAGES = [f"{number:03d}.png" for number in range(SCALE.inpainting.test_crops)]
+TEST_IMAGES = [*(f"{number:03d}.png" for number in range(SCALE.inpainting.test_crops)), IMAGES]
 
 
 rule prepare_photographs:

@@ -1,0 +1,78 @@
+"""One's own results beside those that this project keeps for readers, cell by cell."""
+
+import math
+from collections import Counter
+from pathlib import Path
+from typing import NamedTuple
+
+import pandas as pd
+
+from ..errors import UserError
+from .intervals import difference
+
+KEPT = Path("docs/results")
+UNTIMED = (1, 2, 3, 4, 6)  # table 5 is of times, which no two runs share
+SAME, WITHIN, DIFFERENT = "same bits", "within the interval", "different"
+
+
+class Comparison(NamedTuple):
+    """How the cells of one table compare; a cell that one side lacks is different."""
+
+    table: int
+    cells: dict[tuple[str, str], str]  # by row and metric
+    weights: tuple[int, int]  # of the trained runs behind them, how many have the same checkpoint, of how many
+
+    def __str__(self) -> str:
+        counts = Counter(self.cells.values())
+        found = ", ".join(f"{counts[verdict]} {verdict}" for verdict in (SAME, WITHIN, DIFFERENT))
+        worst = [f"{row} {metric}" for (row, metric), verdict in self.cells.items() if verdict == DIFFERENT]
+        more = f" ({', '.join(worst[:3])}{', ...' if len(worst) > 3 else ''})" if worst else ""
+        weights = "{} of {} checkpoints have the same bits".format(*self.weights)
+        return f"table {self.table}: {len(self.cells)} cells, {found}{more}; {weights}"
+
+
+def verify(reports: Path, kept: Path) -> list[Comparison]:
+    """Compare ``table<N>_cells.csv`` of two folders. Raises UserError when one is missing."""
+    return [compare(number, *(read_cells(folder, number) for folder in (reports, kept))) for number in UNTIMED]
+
+
+def read_cells(folder: Path, number: int) -> pd.DataFrame:
+    path = folder / f"table{number}_cells.csv"
+    try:
+        return pd.read_csv(path, dtype={"metric": str, "seed": "Int64"}, float_precision="round_trip")
+    except FileNotFoundError:
+        raise UserError(f"{path} is missing: run snakemake to make it.") from None
+
+
+def compare(number: int, own: pd.DataFrame, kept: pd.DataFrame) -> Comparison:
+    """Of every cell whether its seeds' values are the same bits, or their means agree within Welch's interval.
+
+    The interval is Bonferroni's: all cells of a table agree with 95 % probability where nothing but chance differs.
+    """
+    sides = [values_by_cell(side) for side in (own, kept)]
+    names = list(dict.fromkeys([*sides[0], *sides[1]]))
+    level = 1 - 0.05 / max(len(names), 1)
+    cells = {name: judged(*(side.get(name) for side in sides), level) for name in names}
+    checkpoints = [dict(zip(side["file"], side["checkpoint_sha256"], strict=True)) for side in (own, kept)]
+    trained = [file for file, checksum in checkpoints[0].items() if isinstance(checksum, str)]
+    same = sum(checkpoints[0][file] == checkpoints[1].get(file) for file in trained)
+    return Comparison(number, cells, (same, len(trained)))
+
+
+def values_by_cell(side: pd.DataFrame) -> dict[tuple[str, str], list[float]]:
+    """Seeds' values in the order of the seeds."""
+    groups = side.sort_values("seed").groupby(["row", "metric"], sort=False)
+    return {name: group["value"].tolist() for name, group in groups}
+
+
+def judged(own: list[float] | None, kept: list[float] | None, level: float) -> str:
+    if own is None or kept is None or len(own) != len(kept):
+        return DIFFERENT
+    if all(a == b or (math.isnan(a) and math.isnan(b)) for a, b in zip(own, kept, strict=True)):
+        return SAME
+    if any(math.isnan(value) for value in [*own, *kept]):
+        return DIFFERENT
+    found = difference(own, kept, level)
+    if math.isnan(found.low):  # one seed has no spread to judge by
+        return DIFFERENT
+    return WITHIN if found.low <= 0 <= found.high else DIFFERENT
