@@ -1,4 +1,5 @@
 # make reproduce: every table, at the default scale.   make test: the test suite.
+# make verify: one's own tables against those in docs/results, cell by cell.
 # make ui: the runs side by side in a browser; docs/tracking.md.
 # All first make .venv from requirements.lock; nothing but Python 3.11+ and a package index is needed.
 
@@ -9,10 +10,13 @@ SCALE := smoke
 HOST := 127.0.0.1
 PORT := 5000
 
-.PHONY: reproduce test lint lock ui
+.PHONY: reproduce verify test lint lock ui
 
 reproduce: $(INSTALLED)
 	$(IN_VENV) snakemake --cores all --resources gpu=4
+
+verify: $(INSTALLED)
+	$(IN_VENV) python -m an verify --scale $(SCALE)
 
 test: $(INSTALLED)
 	$(IN_VENV) python -m pytest

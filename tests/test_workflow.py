@@ -1,6 +1,7 @@
 """The workflow end to end at nano scale from an empty folder, and what a change reruns."""
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -50,6 +51,42 @@ def test_end_to_end(finished):
         assert (finished / f"reports/nano/figure{figure}.png").stat().st_size > 1000
         assert f"Figure {figure}" in index
     assert planned(finished) == {}, "a second run has nothing to do"
+
+
+FOLDERS = ("data", "checkpoints", "samples", "results", "reports")
+TIMES = {"reports/nano/index.html", *(f"reports/nano/table5{kind}" for kind in (".md", ".csv", ".tex", ".html"))}
+TIMES |= {"reports/nano/table5_cells.csv"}
+
+
+def content(file: Path):
+    """A file of the workflow without times, memory and what else is of the machine."""
+    if file.suffix == ".json":
+        result = json.loads(file.read_text())
+        seal = result.pop("seal", None)
+        result.pop("made", None)
+        return result, seal and seal["content"]
+    if file.name == "events.jsonl":
+        of_machine = ("time", "steps_per_second", "host_memory")
+        events = [json.loads(line) for line in file.read_text().splitlines()]
+        return [{name: value for name, value in event.items() if name not in of_machine} for event in events]
+    if file.suffix == ".html":  # its sources say how long each training took
+        return re.sub(r"after \d+\.\d s", "", file.read_text())
+    return file.read_bytes()
+
+
+def test_two_clones_make_the_same_files(finished, tmp_path):
+    clone = tmp_path / "another" / "folder"
+    git(finished, "clone", "--quiet", ".", str(clone))
+    done = snakemake(clone, *NANO, timeout=2400)
+    assert done.returncode == 0, (done.stdout + done.stderr)[-3000:]
+    made = [
+        {str(file.relative_to(root)) for folder in FOLDERS for file in (root / folder).rglob("*") if file.is_file()}
+        for root in (finished, clone)
+    ]
+    made = [{name for name in names if Path(name).name != ".gitignore"} for names in made]  # DVC's
+    assert made[0] == made[1] and len(made[0]) > 400 and made[0] > TIMES
+    other = [name for name in sorted(made[0] - TIMES) if content(finished / name) != content(clone / name)]
+    assert other == []
 
 
 def test_explain_names_the_checkpoint_and_the_commands_that_made_a_cell(finished):

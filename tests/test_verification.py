@@ -1,0 +1,72 @@
+"""One's own tables against kept ones: same bits, within the interval, or different."""
+
+import shutil
+
+import numpy as np
+import pandas as pd
+import pytest
+from result_files import edit, make_results
+
+from an.__main__ import main
+from an.reporting.render import render
+from an.reporting.verification import DIFFERENT, SAME, UNTIMED, WITHIN, judged, verify
+
+LEVEL = 0.95
+
+
+def test_the_three_verdicts():
+    assert judged([1.0, 2.0], [1.0, 2.0], LEVEL) == SAME
+    assert judged([1.0, float("nan")], [1.0, float("nan")], LEVEL) == SAME
+    assert judged([1.0, 2.0, 3.0], [1.1, 2.1, 2.9], LEVEL) == WITHIN
+    assert judged([1.0, 1.1, 0.9], [5.0, 5.1, 4.9], LEVEL) == DIFFERENT
+    assert judged([1.0], [1.0 + 1e-12], LEVEL) == DIFFERENT, "one seed has no spread to excuse it"
+    assert judged([1.0, 2.0], None, LEVEL) == judged([1.0, 2.0], [1.0], LEVEL) == DIFFERENT
+    assert judged([1.0, float("nan")], [1.0, 2.0], LEVEL) == DIFFERENT
+
+
+def test_equal_results_of_many_cells_are_called_different_as_seldom_as_promised():
+    rng = np.random.default_rng(0)
+    level, tables = 1 - 0.05 / 20, 200
+    draws = rng.normal(size=(tables, 20, 2, 3)).tolist()
+    wrong = sum(any(judged(*cell, level) == DIFFERENT for cell in table) for table in draws)
+    assert wrong < tables * 0.05 + 5 * (tables * 0.05 * 0.95) ** 0.5
+
+
+@pytest.fixture
+def folders(tmp_path):
+    results = make_results(tmp_path / "results")
+    for table in UNTIMED:
+        render(table, "smoke", results, tmp_path / "kept")
+    shutil.copytree(tmp_path / "kept", tmp_path / "own")
+    return results, tmp_path / "own", tmp_path / "kept"
+
+
+def test_the_same_tables_are_the_same_bits(folders, capsys):
+    _, own, kept = folders
+    assert main(["verify", "--reports", str(own), "--kept", str(kept)]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == len(UNTIMED) and all(" 0 within the interval, 0 different" in line for line in lines)
+    assert lines[0].endswith("14 of 14 checkpoints have the same bits")
+
+
+def test_another_number_is_found_and_named(folders, capsys):
+    results, own, kept = folders
+    for seed in (0, 1):
+        edit(results / f"an/seed-{seed}/metrics.json", lambda run: run["metrics"].update(intra_fid=25.0))
+        edit(results / f"an/seed-{seed}/metrics.json", lambda run: run["provenance"].update(checkpoint_sha256="x"))
+    edit(results / "sagan/seed-1/metrics.json", lambda run: run["metrics"].update(fid=run["metrics"]["fid"] + 0.1))
+    render(1, "smoke", results, own)
+    assert main(["verify", "--reports", str(own), "--kept", str(kept)]) == 1
+    line = capsys.readouterr().out.splitlines()[0]
+    assert "1 within the interval, 1 different (an intra_fid); 12 of 14 checkpoints" in line
+
+
+def test_a_row_that_one_side_lacks_is_different_and_a_missing_table_one_sentence(folders, capsys):
+    _, own, kept = folders
+    cells = pd.read_csv(own / "table4_cells.csv")
+    cells[cells["row"] != "an-n8"].to_csv(own / "table4_cells.csv", index=False)
+    found = {table.table: table for table in verify(own, kept)}
+    assert {row for (row, _), verdict in found[4].cells.items() if verdict == DIFFERENT} == {"an-n8"}
+    (own / "table6_cells.csv").unlink()
+    assert main(["verify", "--reports", str(own), "--kept", str(kept)]) == 1
+    assert "table6_cells.csv is missing: run snakemake to make it" in capsys.readouterr().err
