@@ -12,6 +12,7 @@ from ..files import written_whole
 from .cells import Cells, Table
 from .tables import TITLES, build
 from .text import latex
+from .verification import KEPT, UNTIMED, Comparison, compare, read_cells
 
 FIGURES = {
     9: "Figure 9. Inpainting side by side, held-out photographs",
@@ -48,7 +49,13 @@ def render_index(scale_name: str, results: str | Path, reports: str | Path) -> N
     reports = Path(reports)
     tables = {number: build(number, scale_name, Path(results)) for number in TITLES}
     figures = {title: _embedded(reports / f"figure{number}.png") for number, title in FIGURES.items()}
-    _write(reports / "index.html", page("Attentive normalization", scale_name, tables, figures))
+    kept = KEPT / scale_name
+    compared = [
+        compare(number, tidy(number, tables[number].cells), read_cells(kept, number))
+        for number in UNTIMED
+        if (kept / f"table{number}_cells.csv").exists()
+    ]
+    _write(reports / "index.html", page("Attentive normalization", scale_name, tables, figures, compared))
 
 
 def tidy(number: int, cells: Cells) -> pd.DataFrame:
@@ -64,7 +71,13 @@ def tidy(number: int, cells: Cells) -> pd.DataFrame:
     return pd.DataFrame(lines).astype({"seed": "Int64"})
 
 
-def page(title: str, scale_name: str, tables: dict[int, Table], figures: dict[str, str]) -> str:
+def page(
+    title: str,
+    scale_name: str,
+    tables: dict[int, Table],
+    figures: dict[str, str],
+    compared: list[Comparison] | None = None,  # with the kept tables
+) -> str:
     """HTML of tables by number and of figures (data URIs) by title. Each cell links to its row's sources."""
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent),
@@ -80,6 +93,7 @@ def page(title: str, scale_name: str, tables: dict[int, Table], figures: dict[st
         tables=tables,
         titles=TITLES,
         figures=figures,
+        compared=compared,
         sources=_sources(tables),
     )
 

@@ -22,9 +22,14 @@ class Comparison(NamedTuple):
     cells: dict[tuple[str, str], str]  # by row and metric
     weights: tuple[int, int]  # of the trained runs behind them, how many have the same checkpoint, of how many
 
+    @property
+    def counts(self) -> dict[str, int]:
+        """How many cells, by verdict."""
+        found = Counter(self.cells.values())
+        return {verdict: found[verdict] for verdict in (SAME, WITHIN, DIFFERENT)}
+
     def __str__(self) -> str:
-        counts = Counter(self.cells.values())
-        found = ", ".join(f"{counts[verdict]} {verdict}" for verdict in (SAME, WITHIN, DIFFERENT))
+        found = ", ".join(f"{count} {verdict}" for verdict, count in self.counts.items())
         worst = [f"{row} {metric}" for (row, metric), verdict in self.cells.items() if verdict == DIFFERENT]
         more = f" ({', '.join(worst[:3])}{', ...' if len(worst) > 3 else ''})" if worst else ""
         weights = "{} of {} checkpoints have the same bits".format(*self.weights)

@@ -163,6 +163,7 @@ rule render_index:
         rows=json.dumps([table_labels(table) for table in TABLES]),
         published=PUBLISHED.model_dump_json(),
         settings=section("description", "caution", "dataset", "seeds", "evaluation"),
+        kept=kept_digest(),
         code=code_digest("reporting.render:render_index", files=("reporting/page.html",)),
     shell:
         "python -m an index --scale {params.scale:q} --results {params.results:q} --reports {params.reports:q} &> {log:q}"
