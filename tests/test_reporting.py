@@ -292,7 +292,7 @@ def test_explain_names_every_seed_of_a_cell(results, tmp_path):
         (("table5", "attentive_norm", "128"), ["published   0.73", "reproduced  2.00 [1.50, 3.00]", "on a GPU"]),
         (
             ("table5", "self_attention", "256"),
-            ["published   79.42", "reproduced  -\n", "value: not run\n", "timing.json"],
+            ["published   79.42", "reproduced  -\n", "value: none\n", "timing.json"],
         ),
         (
             ("table6", "recall-an", "accuracy"),

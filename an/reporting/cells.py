@@ -73,7 +73,7 @@ class Measurement:
 
     def __str__(self) -> str:
         which = "value" if self.seed is None else f"seed {self.seed}"
-        return f"{which}: {'not run' if math.isnan(self.value) else f'{self.value:.6g}'}"
+        return f"{which}: {'none' if math.isnan(self.value) else f'{self.value:.6g}'}"
 
 
 @dataclass(frozen=True)
