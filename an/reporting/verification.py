@@ -44,7 +44,7 @@ def verify(reports: Path, kept: Path) -> list[Comparison]:
 def read_cells(folder: Path, number: int) -> pd.DataFrame:
     path = folder / f"table{number}_cells.csv"
     try:
-        return pd.read_csv(path, dtype={"metric": str, "seed": "Int64"}, float_precision="round_trip")
+        return pd.read_csv(path, dtype={"metric": str, "seed": "Int64"})
     except FileNotFoundError:
         raise UserError(f"{path} is missing: run snakemake to make it.") from None
 
