@@ -69,6 +69,7 @@ TASKS = [
     {"keys": 8, "channels": 16, "gap": 26},
 ]
 REGIONS = (8, 32)
+STEPS = 1000  # of every training
 
 
 def train(attention: dict, task: dict, seed: int) -> dict[str, float]:
@@ -76,7 +77,7 @@ def train(attention: dict, task: dict, seed: int) -> dict[str, float]:
     torch.set_num_threads(1)
     keep_freed_memory()
     scale = params.load_scale("smoke")
-    scale = scale.model_copy(update={"recall": scale.recall.model_copy(update=task)})
+    scale = scale.model_copy(update={"recall": scale.recall.model_copy(update={**task, "steps": STEPS})})
     row = params.RecallRow(task="recall", tables={}, attention=attention)
     job = RecallTraining(row, scale, seed, torch.device("cpu"))
     for step in range(scale.recall.steps):
