@@ -67,7 +67,10 @@ def test_float32_agrees_with_the_equations_in_float64(monkeypatch, training, mea
     ours = torch.autograd.grad((ours * weight).sum(), [x, *(single.get_parameter(n) for n in names)])
     exact = torch.autograd.grad((exact * weight).sum(), [exact_x, *(double.get_parameter(n) for n in names)])
     for name, a, b in zip(["x", *names], ours, exact, strict=True):
-        assert relative(a, b) < 2e-5, name
+        if name == "rho":  # a sum over all pixels that may cancel; its terms are off by roundings at the input's size
+            assert abs(a - b) < 4 * weight.norm() * 2**-24 * (abs(mean) + 4)
+        else:
+            assert relative(a, b) < 2e-5, name
 
 
 def test_parts_are_merged_without_losing_a_region_s_variance(monkeypatch):

@@ -279,7 +279,7 @@ def strangers(project, scale) -> set[str]:
         own = {out for out in outs if outs[out] == stage}
         found |= {source for source in inputs if not within(source, deps[stage] | own)}
     for stage in deps.keys() - {"provenance"}:
-        known = deps[stage] if stage == "report" else deps[stage] | {"params/published.yaml"}
+        known = deps[stage] if stage == "report" else deps[stage] | {"params/published.yaml", "docs/results"}
         found |= {file for file in sources - SETTINGS if not within(file, known)}
     return found
 
