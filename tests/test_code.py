@@ -371,7 +371,6 @@ DIGESTS = """
 import sys, time
 started = time.process_time()
 from an.code import code_digest
-from an.seals import read_sealed
 assert "torch" not in sys.modules
 for entries, files in {calls}:
     print(code_digest(*entries, files=files))
