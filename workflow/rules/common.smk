@@ -15,7 +15,6 @@ from an.code import code_digest
 from an.errors import UserError
 from an.files import sha256
 from an.names import AVERAGED, IMAGES, snapshot_name
-from an.seals import digest
 
 SCALE_NAME = str(config.get("scale", "smoke"))
 try:
@@ -80,7 +79,7 @@ def table_runs(table):
 def kept_digest():
     """Of the tables that the page compares with; they are no result of the workflow, so not its input."""
     files = sorted(Path("docs/results", SCALE_NAME).glob("table*_cells.csv"))
-    return digest({file.name: sha256(file) for file in files})
+    return params.digest({file.name: sha256(file) for file in files})
 
 
 def table_labels(table):
