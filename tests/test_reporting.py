@@ -70,6 +70,18 @@ def test_detailed_metrics_stand_in_the_csv_where_every_run_has_them(results, tmp
     assert "kid" not in frame and "fid_infinity" not in (tmp_path / "table1.md").read_text()
 
 
+def test_iterations_have_an_interval_and_none_where_a_seed_does_not_get_there(results, tmp_path):
+    edit(results / "sagan/seed-1/metrics.json", lambda run: run["metrics"].update(iterations=180))
+    edit(results / "an/seed-1/metrics.json", lambda run: run["metrics"].update(iterations=None))
+    render(1, "smoke", results, tmp_path)
+    lines = (tmp_path / "table1.md").read_text().splitlines()
+    sagan, an = (next(line for line in lines if line.startswith(f"| {label} ")) for label in ("SA-GAN", "AN (ours)"))
+    assert "120 [-642, 882]" in sagan  # 60 and 180: Student's 12.706 times 60
+    assert "- (1 of 2)" in an
+    exact = pd.read_csv(tmp_path / "table1.csv").set_index("row")
+    assert exact.at["sagan", "iterations"] == 120 and pd.isna(exact.at["an", "iterations"])
+
+
 def test_ordering_verdicts(results, tmp_path):
     for name, fid in (("an", 1.0), ("sagan", 50.0), ("sngan-star", 30.0)):
         for seed in (0, 1):
