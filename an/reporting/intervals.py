@@ -28,7 +28,7 @@ def interval(values: list[float]) -> Interval:
     if not values:
         return Interval(math.nan, math.nan, math.nan)
     mean = statistics.fmean(values)
-    if len(values) < 2:
+    if len(values) < 2 or math.isnan(mean):
         return Interval(mean, math.nan, math.nan)
     half = stats.t.ppf((1 + LEVEL) / 2, len(values) - 1) * statistics.stdev(values) / math.sqrt(len(values))
     return Interval(mean, mean - half, mean + half)
@@ -39,7 +39,7 @@ def difference(values: list[float], others: list[float], level: float = LEVEL) -
     if not (values and others):
         return Interval(math.nan, math.nan, math.nan)
     mean = statistics.fmean(values) - statistics.fmean(others)
-    if min(len(values), len(others)) < 2:
+    if min(len(values), len(others)) < 2 or math.isnan(mean):
         return Interval(mean, math.nan, math.nan)
     parts = [statistics.variance(side) / len(side) for side in (values, others)]
     if not any(parts):
