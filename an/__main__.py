@@ -1,5 +1,6 @@
 """The command line: ``python -m an VERB``, one verb for each rule of the workflow. Verbs import what they need."""
 
+import gc
 import sys
 
 import click
@@ -8,6 +9,7 @@ from .errors import Stopped, UserError
 from .processor import fix_instruction_set, fix_threads
 
 fix_instruction_set()
+gc.set_threshold(10_000)  # half the searches for cycles in the half million objects that importing torch makes
 
 
 def option(name: str, meaning: str, kind=str, required: bool = True):
@@ -39,6 +41,7 @@ def taken(gpus):
     from .devices import keep_freed_memory, leased
 
     keep_freed_memory()
+    gc.freeze()  # what the verb has imported lives on: no search for cycles need look at it again, nor at the end
     return click.get_current_context().with_resource(leased(gpus))
 
 

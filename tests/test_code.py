@@ -368,27 +368,30 @@ def test_the_jobs_of_training_use_their_rules_digest():
 
 
 DIGESTS = """
-import sys, time
-started = time.process_time()
-from an.code import code_digest
+import io, sys, time, tokenize
+from an.code import PACKAGE, code_digest
 assert "torch" not in sys.modules
+started = time.process_time()
+for file in PACKAGE.rglob("*.py"):
+    list(tokenize.generate_tokens(io.StringIO(file.read_text()).readline))
+read = time.process_time()
 for entries, files in {calls}:
     print(code_digest(*entries, files=files))
-print(time.process_time() - started)
+print((time.process_time() - read) / (read - started))
 """
 
 
 @pytest.mark.parametrize("python", ["python3.11", "python3.12", "python3.13"])
-def test_every_python_has_the_same_digests_within_a_second(python):
+def test_every_python_has_the_same_digests_soon(python):
     if shutil.which(python) is None:
         pytest.skip(f"no {python} here")
     program = DIGESTS.format(calls=[(entries, files) for _, entries, files in RULES.values()])
     done = subprocess.run([python, "-c", program], cwd=ROOT, capture_output=True, text=True)
     if done.returncode and "command not found" in done.stderr:
         pytest.skip(f"no {python} here")
-    *found, seconds = done.stdout.split()
+    *found, effort = done.stdout.split()
     assert done.returncode == 0 and found == list(digests().values())
-    assert float(seconds) < 1
+    assert float(effort) < 6, "times what reading every token of the package takes, once"
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn.utils import get_total_norm
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
@@ -18,10 +18,11 @@ from ..models.spectral import settle
 from ..names import AVERAGED, snapshot_name
 from ..weights import save_tensors
 from . import loop
+from .adam import Adam
 from .inspection import IMAGES, attention_measures, of_networks
 from .losses import hinge_discriminator, hinge_generator, orthogonality
 from .replicas import ALONE, Draws, Replicas, joined, seed_layers
-from .schedule import learning_rate_factor, set_learning_rate
+from .schedule import learning_rate_factor
 
 
 def train(
@@ -86,8 +87,8 @@ class AdversarialTraining:
         placed = {"device": device, "memory_format": torch.channels_last}
         self.generator = build_generator(row, scale, data.num_classes).to(**placed)
         self.discriminator = build_discriminator(row, scale, data.num_classes).to(**placed)
-        self.generator_optimizer = self._adam(self.generator, self.recipe.generator_lr)
-        self.discriminator_optimizer = self._adam(self.discriminator, self.recipe.discriminator_lr)
+        self.generator_optimizer = Adam(self.generator.parameters(), self.recipe.betas)
+        self.discriminator_optimizer = Adam(self.discriminator.parameters(), self.recipe.betas)
         self.draws = Draws(seed, replicas, device)
         seed_layers(seed, replicas)
         names = ("generator", "discriminator", "generator_optimizer", "discriminator_optimizer", "draws")
@@ -107,9 +108,6 @@ class AdversarialTraining:
         self.discriminating = replicas.wrap(self.discriminator, partly)
         # Regional statistics of a batch are of reals or of fakes, as the generator's update has fakes alone.
         self.apart = getattr(row.attention, "statistics", None) == "batch"
-
-    def _adam(self, network: nn.Module, lr: float) -> torch.optim.Adam:
-        return torch.optim.Adam(network.parameters(), lr, betas=self.recipe.betas, fused=True)
 
     def advance(self, step: int, measured: bool) -> tuple[dict[str, Tensor], dict[str, Tensor | float]]:
         """The recipe's discriminator updates, then one of the generator."""
@@ -179,7 +177,7 @@ class AdversarialTraining:
             discriminator=attention_measures(self.discriminator, real, real_labels),
         )
 
-    def _update(self, name: str, optimizer, loss: Tensor, lr: float, measured: bool) -> tuple[Tensor, dict]:
+    def _update(self, name: str, optimizer: Adam, loss: Tensor, lr: float, measured: bool) -> tuple[Tensor, dict]:
         """Add the orthogonality term and step the optimizer; return the loss without that term, and measures."""
         network = self.modules[name]
         weight = getattr(self.row.attention, "orthogonality", 0.0)
@@ -188,7 +186,5 @@ class AdversarialTraining:
         if measured:
             norm = get_total_norm([p.grad for p in network.parameters() if p.grad is not None])
             measures = {f"{name}_lr": lr, f"{name}_gradient_norm": norm}
-        set_learning_rate(optimizer, lr)
-        optimizer.step()
-        optimizer.zero_grad(set_to_none=True)
+        optimizer.step(lr)
         return loss.detach(), measures

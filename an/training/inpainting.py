@@ -18,11 +18,12 @@ from ..models.inpainting import complete
 from ..names import snapshot_name
 from ..weights import save_tensors
 from . import loop
+from .adam import Adam
 from .inpainting_losses import adversarial, critic_loss, discounted_reconstruction, reconstruction
 from .inspection import attention_measures, of_networks
 from .losses import orthogonality
 from .replicas import ALONE, Draws, Replicas, joined, seed_layers
-from .schedule import learning_rate_factor, set_learning_rate
+from .schedule import learning_rate_factor
 
 
 def train_inpainting(
@@ -81,8 +82,8 @@ class InpaintingTraining:
         critics = InpaintingDiscriminator(self.scale.critic_width, resolution, resolution // 2)
         self.generator = build_inpainting_generator(row, scale).to(device, memory_format=torch.channels_last)
         self.critics = critics.to(device, memory_format=torch.channels_last)
-        self.generator_optimizer = self._adam(self.generator)
-        self.critics_optimizer = self._adam(self.critics)
+        self.generator_optimizer = Adam(self.generator.parameters(), self.scale.betas)
+        self.critics_optimizer = Adam(self.critics.parameters(), self.scale.betas)
         self.draws = Draws(seed, replicas, device)
         seed_layers(seed, replicas)
         names = ("generator", "critics", "generator_optimizer", "critics_optimizer", "draws")
@@ -91,9 +92,6 @@ class InpaintingTraining:
         self.sampling_steps = sampling_steps(row.attention, self.steps)
         self.generating = replicas.wrap(self.generator, self.sampling_steps < self.steps)
         self.criticising = replicas.wrap(self.critics)
-
-    def _adam(self, network: torch.nn.Module) -> torch.optim.Adam:
-        return torch.optim.Adam(network.parameters(), self.scale.lr, betas=self.scale.betas, fused=True)
 
     def batch(self, number: int) -> tuple[Tensor, Tensor, tuple[int, int, int, int]]:
         """Images ``[N, 3, R, R]``, their one mask ``[1, 1, R, R]`` and the box around its hole, by number alone."""
@@ -109,15 +107,13 @@ class InpaintingTraining:
         lr = learning_rate_factor(step, self.steps, self.scale.decay_from) * self.scale.lr
         set_sampling(self.generator, step < self.sampling_steps)
         measures = {"lr": lr} if measured else {}
-        for optimizer in (self.generator_optimizer, self.critics_optimizer):
-            set_learning_rate(optimizer, lr)
         with_critics = step >= self.scale.pretraining_steps
         if with_critics:
             for k in range(1, self.scale.critic_updates + 1):
-                losses["critics"] = self.critics_step(number + k, measures)
-        return losses | self.generator_step(number, with_critics, measures), measures
+                losses["critics"] = self.critics_step(number + k, lr, measures)
+        return losses | self.generator_step(number, with_critics, lr, measures), measures
 
-    def generator_step(self, number: int, with_critics: bool, measures: dict) -> dict[str, Tensor]:
+    def generator_step(self, number: int, with_critics: bool, lr: float, measures: dict) -> dict[str, Tensor]:
         """One update of the generator by equation 9, lambda_adv being 0 in the first phase."""
         images, mask, box = self.batch(number)
         coarse, fine = self.generating(images * (1 - mask), mask)
@@ -132,10 +128,10 @@ class InpaintingTraining:
             loss = loss + self.scale.adversarial_weight * losses["adversarial"]
         weight = self.row.attention.orthogonality if self.row.attention else 0.0
         (loss + orthogonality(self.generator, weight)).backward()
-        self._step("generator", self.generator_optimizer, measures)
+        self._step("generator", self.generator_optimizer, lr, measures)
         return {name: value.detach() for name, value in losses.items()}
 
-    def critics_step(self, number: int, measures: dict) -> Tensor:
+    def critics_step(self, number: int, lr: float, measures: dict) -> Tensor:
         """One update of both critics by equation 10."""
         images, mask, box = self.batch(number)
         with torch.no_grad():
@@ -144,7 +140,7 @@ class InpaintingTraining:
         t = (self.draws.uniform(self.scale.batch), self.draws.uniform(self.scale.batch))
         loss = critic_loss(self.criticising, images, completed, box, mask, t)
         loss.backward()
-        self._step("critics", self.critics_optimizer, measures)
+        self._step("critics", self.critics_optimizer, lr, measures)
         return loss.detach()
 
     def inspect(self) -> dict[str, float]:
@@ -152,10 +148,9 @@ class InpaintingTraining:
         images, mask, _ = self.batch(0)
         return of_networks(generator=attention_measures(self.generator, images * (1 - mask), mask))
 
-    def _step(self, name: str, optimizer: torch.optim.Optimizer, measures: dict) -> None:
+    def _step(self, name: str, optimizer: Adam, lr: float, measures: dict) -> None:
         """Step the optimizer; where measures are taken, note the norm of its network's gradients."""
         if measures:
             gradients = [p.grad for p in self.modules[name].parameters() if p.grad is not None]
             measures[f"{name}_gradient_norm"] = get_total_norm(gradients)
-        optimizer.step()
-        optimizer.zero_grad(set_to_none=True)
+        optimizer.step(lr)

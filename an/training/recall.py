@@ -15,10 +15,11 @@ from ..models import build_recall
 from ..models.attention import sampling_steps, set_sampling
 from ..names import snapshot_name
 from . import loop
+from .adam import Adam
 from .inspection import IMAGES, attention_measures, of_networks
 from .losses import orthogonality
 from .replicas import ALONE, Replicas, joined, seed_layers
-from .schedule import rise_and_fall, set_learning_rate
+from .schedule import rise_and_fall
 
 
 def train_recall(
@@ -67,7 +68,7 @@ class RecallTraining:
         self.rows = replicas.rows(self.scale.batch)
         torch.manual_seed(seed)
         self.network = build_recall(row, scale).to(device, memory_format=torch.channels_last)
-        self.optimizer = torch.optim.Adam(self.network.parameters(), self.scale.lr, betas=(0.9, 0.999), fused=True)
+        self.optimizer = Adam(self.network.parameters(), betas=(0.9, 0.999))
         seed_layers(seed, replicas)
         self.modules = {"network": self.network, "optimizer": self.optimizer}
         self.sampling_steps = sampling_steps(row.attention, self.scale.steps)
@@ -88,9 +89,7 @@ class RecallTraining:
         if measured:
             gradients = [p.grad for p in self.network.parameters() if p.grad is not None]
             measures = {"lr": lr, "gradient_norm": get_total_norm(gradients)}
-        set_learning_rate(self.optimizer, lr)
-        self.optimizer.step()
-        self.optimizer.zero_grad(set_to_none=True)
+        self.optimizer.step(lr)
         return {"recall": loss.detach()}, measures
 
     def inspect(self) -> dict[str, float]:
