@@ -1,3 +1,4 @@
+import gc
 import os
 import shutil
 import subprocess
@@ -27,6 +28,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         item.add_marker(pytest.mark.xdist_group(group(item)))
     items.sort(key=lambda item: group(item) != "reproduced")
+
+
+def pytest_sessionfinish() -> None:
+    gc.unfreeze()  # verbs that ran in this process froze what was there, which some libraries' exits complain of
 
 
 @pytest.fixture(scope="session")
