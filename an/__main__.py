@@ -9,7 +9,7 @@ from .errors import Stopped, UserError
 from .processor import fix_instruction_set, fix_threads
 
 fix_instruction_set()
-gc.set_threshold(10_000)  # half the searches for cycles in the half million objects that importing torch makes
+gc.set_threshold(10_000)  # importing torch makes many objects that live on, and searches them for cycles every 700
 
 
 def option(name: str, meaning: str, kind=str, required: bool = True):

@@ -11,14 +11,15 @@ from an.training.adam import Adam
 
 def parameters() -> list[torch.nn.Parameter]:
     generator = torch.Generator().manual_seed(0)
-    shapes = [(8, 3, 3, 3), (5, 7), (4,), ()]
-    return [torch.nn.Parameter(torch.randn(shape, generator=generator)) for shape in shapes]
+    made = [torch.randn(shape, generator=generator) for shape in [(8, 3, 3, 3), (5, 7), (4,), ()]]
+    made[0] = made[0].contiguous(memory_format=torch.channels_last)  # as the networks' kernels are
+    return [torch.nn.Parameter(tensor) for tensor in made]
 
 
 def give_gradients(of: list[torch.nn.Parameter], step: int) -> None:
     generator = torch.Generator().manual_seed(step + 1)
     for number, parameter in enumerate(of):
-        gradient = torch.randn(parameter.shape, generator=generator)
+        gradient = torch.empty_like(parameter).copy_(torch.randn(parameter.shape, generator=generator))
         parameter.grad = None if (step + number) % 3 == 0 else gradient  # as where a branch rests for a while
 
 
@@ -64,7 +65,6 @@ print(*(name for name in ("torch._dynamo", "torch._inductor", "sympy") if name i
 
 def test_a_training_step_does_not_import_the_compiler(digits):
     """It would take as long as importing torch itself, in each of a study's hundreds of processes."""
-
     done = subprocess.run([sys.executable, "-c", STARTS, str(digits)], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert done.stdout.split() == []
