@@ -79,13 +79,13 @@ def prepare(dataset, resolution, path, data):
 
 
 @an.command()
-@option("dataset", "Which data set.", click.Choice(["photographs", "paris_streetview"]))
+@option("dataset", "Which data set.", click.Choice(["photographs", "paris_streetview", "textures"]))
 @resolution
-@option("test-crops", "Fixed crops of held-out photographs.", click.IntRange(1))
+@option("test-crops", "Fixed crops of held-out photographs, or test textures.", click.IntRange(1))
 @path
 @data
 def prepare_photographs(dataset, resolution, test_crops, path, data):
-    """Bring photographs for inpainting to memory-mapped arrays with a manifest."""
+    """Bring photographs or textures for inpainting to memory-mapped arrays with a manifest."""
     from .data.crop_preparation import prepare_crops
 
     prepare_crops(dataset, resolution, test_crops, data, path)

@@ -167,7 +167,7 @@ class Evaluation(Strict):
 class Inpainting(Strict):
     """Table 3: images with a hole, in two phases: reconstruction alone, then with the critics."""
 
-    dataset: Literal["photographs", "paris_streetview"]
+    dataset: Literal["photographs", "paris_streetview", "textures"]
     dataset_path: str | None = None
     resolution: PositiveInt
     test_crops: PositiveInt = Field(description="fixed crops of held-out photographs that the models complete")

@@ -92,15 +92,21 @@ def test_ordering_verdicts(results, tmp_path):
     assert "AN (ours) < SA-GAN holds" in text and "SA-GAN < SN-GAN* reversed" in text
 
 
-def test_table_3_shows_conventions_and_says_which_control_is_not_beaten(results, tmp_path):
+def test_table_3_shows_conventions_and_compares_with_the_controls_image_by_image(results, tmp_path):
     render(3, "smoke", results, tmp_path)
     frame = pd.read_csv(tmp_path / "table3.csv").set_index("row")
     assert list(frame.index) == ["ca", "an-inpainting", "ca-wide", "mean-colour", "biharmonic"]
     assert frame.at["an-inpainting", "psnr"] == 22.5 and frame.at["an-inpainting", "psnr_published"] == 25.09
     assert frame.at["biharmonic", "n"] == 1 and frame.at["ca", "n"] == 2
     text = (tmp_path / "table3.md").read_text()
-    assert "22.50 ± 0.71" in text and "mean colour of the known pixels: beaten by every model" in text
-    assert "biharmonic fill: not beaten by CA at AN's width (not in the paper)" in text
+    assert "22.50 ± 0.71" in text
+    # Row less control, image by image: 3.5 + 0.5 and 0, 0.5, 1, 1.5 more, of which t(0.975, 3) * sd / 2 is 1.027.
+    assert (
+        "less that of the biharmonic fill: CA +2.25 [+1.22, +3.28] dB, better; AN (ours) +4.25 [+3.22, +5.28]" in text
+    )
+    assert "CA at AN's width (not in the paper) +0.25 [-0.777, +1.28] dB, not decided." in text
+    assert frame.at["ca", "psnr_hole_over_mean-colour_low"] == pytest.approx(6.25 - 1.027, abs=1e-3)
+    assert frame.loc[["mean-colour", "biharmonic"], "psnr_hole_over_biharmonic_mean"].isna().all()
     assert "MATLAB's SSIM" in text and "MAE in [-1, 1]" in text
 
 
@@ -167,7 +173,7 @@ def test_a_diverged_seed_in_tables_2_and_3(results, tmp_path):
     assert "3.00 (diverged 1/2)" in (tmp_path / "table2.md").read_text()
     three = (tmp_path / "table3.md").read_text()
     assert "diverged 2/2" in three and "without the runs that diverged: CA seed 0 at step 120" in three
-    assert "mean colour of the known pixels: not beaten by CA;" in three, "what diverged beats nothing"
+    assert "less that of the mean colour of the known pixels: CA - dB, not decided;" in three, "what diverged"
 
 
 def test_every_cell_and_seed_has_its_line_of_sources(results, tmp_path):

@@ -104,11 +104,11 @@ def test_equal_images_and_windows_that_do_not_fit(pair):
 def test_the_average_is_over_images(pair):
     completed, truth, mask = pair
     twice_wrong = composite(255 - completed, truth, mask)
-    mean = mean_restoration_metrics([completed, twice_wrong], [truth, truth], mask)
     each = [restoration_metrics(image, truth, mask) for image in (completed, twice_wrong)]
+    mean = mean_restoration_metrics(each)
     assert mean == {name: pytest.approx((each[0][name] + each[1][name]) / 2) for name in each[0]}
     with pytest.raises(ValueError, match="no images"):
-        mean_restoration_metrics([], [], mask)
+        mean_restoration_metrics([])
 
 
 @pytest.mark.parametrize("complete", [mean_colour, biharmonic])

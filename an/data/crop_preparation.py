@@ -1,4 +1,4 @@
-"""From photographs to the arrays that crops are read from, and a manifest that vouches for them.
+"""From photographs, or drawn textures, to the arrays that crops are read from, and a manifest that vouches for them.
 
 train_pixels.npy     uint8 [P, 3]           all training photographs, one after another, row by row
 train_table.npy      int64 [rows, 4]        photograph, offset into the pixels, height, width; by photograph
@@ -23,6 +23,7 @@ from .masks import central_mask
 from .paris_streetview import paris_streetview
 from .photographs import Photograph, Photographs, photographs
 from .sources import opened
+from .textures import TRAIN, texture_arrays
 
 SOURCES = {"photographs": photographs, "paris_streetview": paris_streetview}
 
@@ -30,10 +31,33 @@ SOURCES = {"photographs": photographs, "paris_streetview": paris_streetview}
 def prepare_crops(dataset: str, resolution: int, test_crops: int, folder: str | Path, path: str | None = None) -> dict:
     """Write a data set's arrays and ``manifest.json`` into a folder; return the manifest.
 
-    ``test_crops`` are dealt out evenly to the held-out photographs (Paris StreetView: 100, one each); ``path`` is where
-    ``paris_streetview`` lies. Raises UserError for photographs that are missing, unreadable or have no room for them.
+    ``test_crops`` are dealt out evenly to the held-out photographs (Paris StreetView: 100, one each); of
+    ``textures`` as many are the test's. ``path`` is where ``paris_streetview`` lies. Raises UserError for photographs
+    that are missing, unreadable or have no room for them.
     """
+    if dataset == "textures":
+        return write_textures(resolution, test_crops, Path(folder))
     return write_crops(SOURCES[dataset](path), dataset, resolution, test_crops, Path(folder))
+
+
+def write_textures(resolution: int, test_crops: int, folder: Path) -> dict:
+    sums = {"train": {}, "heldout": {}}
+    for name, array in texture_arrays(resolution, test_crops).items():
+        _save(folder / name, array)
+        sums[name.partition("_")[0]][name] = sha256(folder / name)
+    crops = [{"photograph": f"texture {number}"} for number in range(test_crops)]
+    manifest = {
+        "dataset": "textures",
+        "source": "periodic textures, drawn from numbers by an/data/textures.py",
+        "licence": "CC0",
+        "resolution": resolution,
+        "splits": {
+            "train": {"count": TRAIN, "sha256": sums["train"]},
+            "heldout": {"count": test_crops, "crops": crops, "sha256": sums["heldout"]},
+        },
+    }
+    write_sealed(folder / "manifest.json", manifest)
+    return manifest
 
 
 def write_crops(source: Photographs, dataset: str, resolution: int, test_crops: int, folder: Path) -> dict:

@@ -12,7 +12,7 @@ from ..names import IMAGES
 from ..processor import processor
 from ..seals import read_sealed
 from .measured import write_measured
-from .restoration import mean_restoration_metrics
+from .restoration import mean_restoration_metrics, restoration_metrics
 
 
 def evaluate_completions(
@@ -45,6 +45,8 @@ def evaluate_completions(
     }
     checkpoint = Path(checkpoint) if checkpoint else None
     training = read_sealed(training_file, [checkpoint]) if training_file else None
-    metrics = mean_restoration_metrics(completed, test.images, mask) | (training or {}).get("attention", {})
+    each = [restoration_metrics(image, truth, mask) for image, truth in zip(completed, test.images, strict=True)]
+    metrics = mean_restoration_metrics(each) | (training or {}).get("attention", {})
     measured = {"row": name, "seed": seed, "metrics": metrics, "protocol": protocol}
+    measured["psnr_hole_each"] = [of["psnr_hole"] for of in each]  # in the order of the test images
     write_measured(metrics_file, measured, training, checkpoint, {"commit": provenance.commit(), "device": processor()})

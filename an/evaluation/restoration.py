@@ -16,8 +16,6 @@ with ``mae_unit_hole``, ``mae_signed_hole`` and ``mae_relative_hole`` over the m
 left out: its windows would reach into known pixels.
 """
 
-from collections.abc import Iterable
-
 import numpy as np
 from skimage.color import rgb2gray
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
@@ -50,11 +48,8 @@ def restoration_metrics(completed: np.ndarray, truth: np.ndarray, mask: np.ndarr
     }
 
 
-def mean_restoration_metrics(
-    completed: Iterable[np.ndarray], truth: Iterable[np.ndarray], mask: np.ndarray
-) -> dict[str, float]:
-    """The metrics of each image, averaged over images that share a mask ``[H, W]``, as the paper's authors average."""
-    each = [restoration_metrics(a, b, mask) for a, b in zip(completed, truth, strict=True)]
+def mean_restoration_metrics(each: list[dict[str, float]]) -> dict[str, float]:
+    """The metrics of each image, averaged over the images, as the paper's authors average."""
     if not each:
         raise ValueError("there are no images to average over")
     return {name: float(np.mean([metrics[name] for metrics in each])) for name in each[0]}

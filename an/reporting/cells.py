@@ -98,7 +98,7 @@ class Cell:
     @property
     def sd(self) -> float:
         """Sample standard deviation over seeds; not a number for fewer than two."""
-        return statistics.stdev(self.values) if len(self.values) > 1 and not math.isnan(self.mean) else math.nan
+        return statistics.stdev(self.values) if len(self.values) > 1 and math.isfinite(self.mean) else math.nan
 
     @property
     def n(self) -> int:

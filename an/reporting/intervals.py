@@ -28,7 +28,7 @@ def interval(values: list[float]) -> Interval:
     if not values:
         return Interval(math.nan, math.nan, math.nan)
     mean = statistics.fmean(values)
-    if len(values) < 2 or math.isnan(mean):
+    if len(values) < 2 or not math.isfinite(mean):
         return Interval(mean, math.nan, math.nan)
     half = stats.t.ppf((1 + LEVEL) / 2, len(values) - 1) * statistics.stdev(values) / math.sqrt(len(values))
     return Interval(mean, mean - half, mean + half)
