@@ -22,6 +22,8 @@ FOLDER = Path(__file__).resolve().parents[1] / "params"
 PositiveInt = Annotated[int, Field(gt=0)]
 PositiveFloat = Annotated[float, Field(gt=0)]
 Weight = Annotated[float, Field(ge=0)]
+Seeds = Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1)]
+RowName = Annotated[str, Field(pattern="^[a-z0-9-]+$")]
 
 
 class Strict(BaseModel):
@@ -200,7 +202,7 @@ class Inpainting(Strict):
 class Recall(Strict):
     """Table 6: spatial associative recall, supervised; Adam, whose rate rises to ``lr`` and falls to 0."""
 
-    seeds: list[Annotated[int, Field(ge=0)]] = Field(min_length=1)
+    seeds: Seeds
     keys: PositiveInt
     gap: Annotated[int, Field(gt=3, multiple_of=2)] = Field(
         description="columns between cues and marks; the network without a layer sees 3 pixels to each side"
@@ -233,7 +235,8 @@ class Scale(Strict):
     dataset_path: str | None = None
     resolution: PositiveInt
     attention_resolution: PositiveInt
-    seeds: list[Annotated[int, Field(ge=0)]] = Field(min_length=1)
+    seeds: Seeds
+    row_seeds: dict[RowName, Seeds] = Field({}, description="of rows that are trained with other seeds than ``seeds``")
     gpus: Annotated[int, Field(ge=0)] = Field(description="GPUs of one training job")
     retries: Annotated[int, Field(ge=0)] = Field(0, description="of a training job that failed; it resumes")
     snapshots: PositiveInt = Field(description="generators kept along training, evenly spaced, besides step 0")
@@ -275,9 +278,9 @@ class Scale(Strict):
             raise ValueError("dataset_path must name the folder that holds ImageNet's train/ and val/")
         return self
 
-    def seeds_of(self, row: AnyRow) -> list[int]:
+    def seeds_of(self, name: str, row: AnyRow) -> list[int]:
         """The seeds that a row is trained with."""
-        return self.recall.seeds if row.task == "recall" else self.seeds
+        return self.row_seeds.get(name, self.recall.seeds if row.task == "recall" else self.seeds)
 
     def snapshot_steps(self, row: Row) -> list[int]:
         """Steps at which the generator is kept, from 0 (untrained) to the last."""
@@ -302,7 +305,6 @@ class Published(Strict):
 
 
 SCALE_NAME = "^[a-z0-9][a-z0-9_-]*$"  # it stands in paths and command lines
-RowName = Annotated[str, Field(pattern="^[a-z0-9-]+$")]
 Rows = TypeAdapter(dict[RowName, Annotated[AnyRow, Field(discriminator="task")]])
 
 
@@ -331,9 +333,12 @@ def load_scale(name: str) -> Scale:
     return _load(path, TypeAdapter(Scale))
 
 
-def check_dataset_path(scale_name: str) -> None:
-    """Raise UserError when a scale's data set is neither prepared nor where the scale says it is."""
-    scale = load_scale(scale_name)
+def check_scale(scale_name: str) -> None:
+    """Raise UserError when a scale gives seeds to unknown rows, or its data is neither prepared nor where it says."""
+    scale, rows = load_scale(scale_name), load_rows()
+    for row in scale.row_seeds:
+        if row not in rows:
+            raise UserError(f"params/scales/{scale_name}.yaml: row_seeds has an unknown row '{row}'{hint(row, rows)}.")
     for prefix, part in (("", scale), ("inpainting.", scale.inpainting)):
         prepared = Path(part.data_folder, "manifest.json").exists()
         if part.dataset_path and not prepared and not Path(part.dataset_path).is_dir():

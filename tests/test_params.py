@@ -112,8 +112,10 @@ def test_digest_of_a_recall_row_follows_its_own_part_of_the_scale():
 
 def test_every_row_has_its_seeds():
     scale = params.load_scale("smoke")
-    assert scale.seeds_of(params.load_row("an")) == scale.seeds_of(params.load_row("ca")) == [0, 1]
-    assert scale.seeds_of(params.load_row("recall-an")) == [0, 1, 2]
+    seeds = {name: scale.seeds_of(name, row) for name, row in params.load_rows().items()}
+    assert seeds["an"] == seeds["sngan-star"] == seeds["recall-an"] == [0, 1, 2], "where decisions are"
+    assert seeds["an-gn"] == seeds["acgan"] == [0]
+    assert scale.model_copy(update={"row_seeds": {}}).seeds_of("an", params.load_row("an")) == [0]
 
 
 def test_the_rows_are_the_readings_that_their_comments_say():

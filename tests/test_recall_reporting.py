@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.image import imread
-from result_files import diverge, edit, make_results
+from result_files import diverge, edit, make_results, two_seeds
 from scipy import stats
 
 from an import params
@@ -20,7 +20,8 @@ T_OF_2 = 4.302653  # the 97.5 % point of Student's t with two degrees of freedom
 
 
 @pytest.fixture
-def results(tmp_path):
+def results(tmp_path, monkeypatch):
+    two_seeds(monkeypatch)
     return make_results(tmp_path / "results")
 
 

@@ -4,7 +4,7 @@ from html.parser import HTMLParser
 
 import pandas as pd
 import pytest
-from result_files import PROTOCOL, diverge, edit, make_results
+from result_files import PROTOCOL, diverge, edit, make_results, two_seeds
 
 from an import params
 from an.errors import UserError
@@ -16,7 +16,8 @@ from an.seals import read_sealed
 
 
 @pytest.fixture
-def results(tmp_path):
+def results(tmp_path, monkeypatch):
+    two_seeds(monkeypatch)
     return make_results(tmp_path / "results")
 
 

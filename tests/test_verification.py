@@ -5,7 +5,7 @@ import shutil
 import numpy as np
 import pandas as pd
 import pytest
-from result_files import edit, make_results
+from result_files import edit, make_results, two_seeds
 
 from an.__main__ import main
 from an.reporting.render import render
@@ -33,7 +33,8 @@ def test_equal_results_of_many_cells_are_called_different_as_seldom_as_promised(
 
 
 @pytest.fixture
-def folders(tmp_path):
+def folders(tmp_path, monkeypatch):
+    two_seeds(monkeypatch)
     results = make_results(tmp_path / "results")
     for table in UNTIMED:
         render(table, "smoke", results, tmp_path / "kept")

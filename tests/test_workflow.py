@@ -243,6 +243,21 @@ def test_a_misspelled_key_stops_before_any_job(project):
     assert not (project / "data").exists()
 
 
+def test_seeds_of_an_unknown_row_stop_before_any_job(project):
+    change(project, "scales/nano.yaml", lambda c: c.update(row_seeds={"sagn": [0]}))
+    done = snakemake(project, *NANO)
+    message = "params/scales/nano.yaml: row_seeds has an unknown row 'sagn' (did you mean 'sagan'?)."
+    assert done.returncode != 0 and message in done.stderr and not (project / "data").exists()
+
+
+def test_rows_with_seeds_of_their_own_are_run_with_these(project):
+    change(project, "scales/nano.yaml", lambda c: c.update(row_seeds={"an": [0, 3], "ca": [2], "recall-an": [1]}))
+    done = snakemake(project, "--dry-run", *NANO)
+    trained = set(re.findall(r"checkpoints/nano/([\w-]+)/seed-(\d+)/", done.stdout))
+    assert {("an", "0"), ("an", "3"), ("sagan", "0"), ("ca", "2"), ("recall-an", "1")} <= trained
+    assert len(trained) == len(params.load_rows()) + 3, "figures 9 and 10 show seed 0 of every row"
+
+
 def test_rulegraph_reads_as_the_method(project):
     done = snakemake(project, "--rulegraph", *NANO)
     names = {

@@ -22,7 +22,7 @@ def read_runs(table: int, scale_name: str, results: Path) -> list[dict]:
     runs = [
         read_result(results / name / f"seed-{seed}" / "metrics.json")
         for name, row in rows.items()
-        for seed in scale.seeds_of(row)
+        for seed in scale.seeds_of(name, row)
     ]
     for run in runs[1:]:
         differing = sorted(k for k in runs[0]["protocol"] if run["protocol"].get(k) != runs[0]["protocol"][k])

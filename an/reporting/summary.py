@@ -21,7 +21,7 @@ def summarise_scores(scale_name: str, results: str | Path, out: str | Path) -> N
     """
     scale, summary = params.load_scale(scale_name), {}
     for name, row in params.load_rows().items():
-        files = [Path(results) / name / f"seed-{seed}" / "metrics.json" for seed in scale.seeds_of(row)]
+        files = [Path(results) / name / f"seed-{seed}" / "metrics.json" for seed in scale.seeds_of(name, row)]
         runs = [read_sealed(file) for file in files]
         sound = [run["metrics"] for run in runs if run.get("training", {}).get("status") != "diverged"]
         summary[name] = {score: fmean(m[score] for m in sound) if sound else None for score in SCORES[row.task]}

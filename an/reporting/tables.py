@@ -38,6 +38,10 @@ AVERAGED = {  # beside them, where the scale averages weights
     "intra_fid_averaged": "intra-FID, averaged weights ↓",
     "inception_score_averaged": "IS, averaged weights ↑",
 }
+LEARNED = {  # whether a row learned its classes, and how much of the real images' variety
+    "label_accuracy": "label accuracy ↑",
+    "coverage": "coverage ↑",
+}
 LAYERS = {  # what the attention layers do, where a row has them
     "generator_layout_information": "layout information G",
     "discriminator_layout_information": "layout information D",
@@ -45,7 +49,7 @@ LAYERS = {  # what the attention layers do, where a row has them
     "generator_rho": "ρ G",
     "generator_gamma": "γ G",
 }
-HEADINGS = METRICS | AVERAGED | LAYERS
+HEADINGS = METRICS | AVERAGED | LEARNED | LAYERS
 DIGITS = {"iterations": 0, **{name: 3 for name in LAYERS if name != "generator_effective_regions"}}
 # In the CSV beside the paper's metrics, where every run has them.
 DETAILS = [
@@ -71,8 +75,9 @@ def quality(table: int, scale_name: str, results: Path) -> Table:
     metrics = list(METRICS) if table == 1 else ["inception_score", "fid", "fid_untrained"]
     runs, labels = read_runs(table, scale_name, results), row_labels(table)
     metrics += [metric for metric in AVERAGED if all(metric in run["metrics"] for run in runs)]
+    metrics += [metric for metric in LEARNED if all(run["metrics"].get(metric) is not None for run in runs)]
     metrics += [metric for metric in LAYERS if any(metric in run["metrics"] for run in runs)]
-    details = [m for m in DETAILS if all(m in run["metrics"] for run in runs)]
+    details = [m for m in DETAILS if m not in metrics and all(m in run["metrics"] for run in runs)]
     details += [m for m in LAYER_DETAILS if any(m in run["metrics"] for run in runs)]
     published = getattr(params.load_published(), f"table{table}")
     cells = make_cells(runs, metrics + details, published, DIGITS)
@@ -95,6 +100,12 @@ def quality(table: int, scale_name: str, results: Path) -> Table:
     shown["n"] = exact["n"]
     exact |= source_columns(columns["fid"])
     notes = [protocol_of_generation(runs[0]["protocol"]), seeds_note(runs, labels)]
+    if "label_accuracy" in metrics:
+        notes.append(
+            "Label accuracy: the share of generated images that the classifier takes for the class asked for. "
+            "Coverage: the share of real images with a generated one nearer than the fifth nearest real one; it grows "
+            "with the number generated. Much of the first and little of the second is one picture a class."
+        )
     notes.append(
         "Layout information: how much the soft layout tells of a pixel beyond its image, in nats, in evaluation; 0 is "
         "n copies of one instance norm, the most is ln n. Effective regions: exp of the entropy of a pixel's layout. "
@@ -133,7 +144,7 @@ def classes(table: int, scale_name: str, results: Path) -> Table:
     shown = {
         "Class": [f"{n} ({c})" if same_data else f"{scale.dataset} {n}" for n, c in zip(names, chosen, strict=True)]
     }
-    exact, cells = {"class": chosen, "n": [len(scale.seeds)] * len(chosen)}, {}
+    exact, cells = {"class": chosen}, {}
     for name, label in labels.items():
         column = _class_cells(name, chosen, [run for run in runs if run["row"] == name], published, same_data)
         if same_data:
@@ -141,7 +152,8 @@ def classes(table: int, scale_name: str, results: Path) -> Table:
             shown[f"{label} paper"] = [number(value, 2) for value in paper]
             exact[f"{name}_published"] = paper
         shown[label] = column
-        exact |= exact_columns(name, column) | {f"{name}_diverged": [cell.diverged for cell in column]}
+        exact |= exact_columns(name, column)
+        exact |= {f"{name}_n": [cell.n for cell in column], f"{name}_diverged": [cell.diverged for cell in column]}
         cells |= {(name, cell.metric): cell for cell in column}
     notes = [protocol_of_generation(runs[0]["protocol"]), seeds_note(runs, labels)]
     if not same_data:

@@ -1,6 +1,7 @@
 """How numbers, protocols and seeds are written in every table."""
 
 import math
+from collections import Counter
 
 from .. import params
 
@@ -11,13 +12,15 @@ def number(value: float | None, digits: int) -> str:
 
 def seeds_note(runs: list[dict], labels: dict[str, str]) -> str:
     """Over what the means are taken, and which runs diverged."""
-    seeds = len({run["seed"] for run in runs})
+    seeds = Counter(run["row"] for run in runs)
+    fewest, most = min(seeds.values()), max(seeds.values())
     lost = [
         f"{labels[run['row']]} seed {run['seed']} at step {run['training']['step']}"
         for run in runs
         if run["training"]["status"] == "diverged"
     ]
-    note = f"Mean ± standard deviation over n = {seeds} seeds"
+    each = f"n = {fewest}" if fewest == most else f"each row's n = {fewest} to {most}"
+    note = f"Mean ± standard deviation over {each} seeds"
     return f"{note}, without the runs that diverged: {', '.join(lost)}." if lost else f"{note}."
 
 

@@ -23,7 +23,7 @@ try:
     INPAINTING_ROWS = params.load_rows("inpainting")
     RECALL_ROWS = params.load_rows("recall")
     PUBLISHED = params.load_published()
-    params.check_dataset_path(SCALE_NAME)
+    params.check_scale(SCALE_NAME)
 except UserError as error:
     raise WorkflowError(str(error))
 
@@ -66,11 +66,18 @@ def hours(wildcards, output):
     return option("hours", SCALE.hours)
 
 
+def of_runs(files, **rows):
+    """Files of every run of the rows that a wildcard stands for, e.g. ``row=ROWS``, with all seeds of each."""
+    ((wildcard, names),) = rows.items()
+    known = ROWS | INPAINTING_ROWS | RECALL_ROWS
+    runs = [(name, seed) for name in names for seed in SCALE.seeds_of(name, known[name])]
+    return [file for name, seed in runs for file in expand(files, **{wildcard: name}, seed=seed)]
+
+
 def table_runs(table):
     """Metrics and per-class files of every row in a table, all seeds."""
     rows = [name for name, row in ROWS.items() if table in row.tables]
-    files = [f"{RUN}/metrics.json", f"{RUN}/classes.csv"]
-    return expand(files, row=rows, seed=SCALE.seeds)
+    return of_runs([f"{RUN}/metrics.json", f"{RUN}/classes.csv"], row=rows)
 
 
 # What a rule's result depends on besides its input files goes into its params, so that a change reruns it.

@@ -10,23 +10,23 @@ rule prepared:
 rule trained:
     input:
         rules.train_classifier.output,
-        expand(rules.train_gan.output, row=ROWS, seed=SCALE.seeds),
-        expand(rules.train_inpainting.output, inpainting_row=INPAINTING_ROWS, seed=SCALE.seeds),
-        expand(rules.train_recall.output, recall_row=RECALL_ROWS, seed=SCALE.recall.seeds),
+        of_runs(rules.train_gan.output, row=ROWS),
+        of_runs(rules.train_inpainting.output, inpainting_row=INPAINTING_ROWS),
+        of_runs(rules.train_recall.output, recall_row=RECALL_ROWS),
 
 
 rule generated:
     input:
-        expand(rules.generate_samples.output, row=ROWS, seed=SCALE.seeds),
-        expand(rules.complete_heldout.output, inpainting_row=INPAINTING_ROWS, seed=SCALE.seeds),
+        of_runs(rules.generate_samples.output, row=ROWS),
+        of_runs(rules.complete_heldout.output, inpainting_row=INPAINTING_ROWS),
         rules.complete_controls.output,
 
 
 rule evaluated:
     input:
         rules.extract_reference.output,
-        expand(rules.evaluate_samples.output, row=ROWS, seed=SCALE.seeds),
-        expand(rules.evaluate_completions.output, inpainting_row=INPAINTING_ROWS, seed=SCALE.seeds),
+        of_runs(rules.evaluate_samples.output, row=ROWS),
+        of_runs(rules.evaluate_completions.output, inpainting_row=INPAINTING_ROWS),
         expand(rules.evaluate_controls.output, control=CONTROL_ROWS),
-        expand(rules.evaluate_recall.output, recall_row=RECALL_ROWS, seed=SCALE.recall.seeds),
+        of_runs(rules.evaluate_recall.output, recall_row=RECALL_ROWS),
         rules.time_modules.output,

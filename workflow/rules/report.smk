@@ -23,7 +23,7 @@ rule render_quality_table:
 
 rule render_inpainting_table:
     input:
-        runs=expand(rules.evaluate_completions.output, inpainting_row=INPAINTING_ROWS, seed=SCALE.seeds),
+        runs=of_runs(rules.evaluate_completions.output, inpainting_row=INPAINTING_ROWS),
         controls=expand(rules.evaluate_controls.output, control=CONTROL_ROWS),
     output:
         multiext(f"reports/{SCALE_NAME}/table3", ".md", ".csv", ".tex", ".html", "_cells.csv"),
@@ -46,7 +46,7 @@ rule render_inpainting_table:
 
 rule render_recall_table:
     input:
-        runs=expand(rules.evaluate_recall.output.metrics, recall_row=RECALL_ROWS, seed=SCALE.recall.seeds),
+        runs=of_runs(rules.evaluate_recall.output.metrics, recall_row=RECALL_ROWS),
     output:
         multiext(f"reports/{SCALE_NAME}/table6", ".md", ".csv", ".tex", ".html", "_cells.csv"),
     log:
@@ -124,9 +124,9 @@ rule render_timing_table:
 
 rule summarise_scores:
     input:
-        quality=expand(rules.evaluate_samples.output.metrics, row=ROWS, seed=SCALE.seeds),
-        inpainting=expand(rules.evaluate_completions.output, inpainting_row=INPAINTING_ROWS, seed=SCALE.seeds),
-        recall=expand(rules.evaluate_recall.output.metrics, recall_row=RECALL_ROWS, seed=SCALE.recall.seeds),
+        quality=of_runs(rules.evaluate_samples.output.metrics, row=ROWS),
+        inpainting=of_runs(rules.evaluate_completions.output, inpainting_row=INPAINTING_ROWS),
+        recall=of_runs(rules.evaluate_recall.output.metrics, recall_row=RECALL_ROWS),
     output:
         f"reports/{SCALE_NAME}/metrics.json",
     log:
@@ -143,12 +143,12 @@ rule summarise_scores:
 
 rule render_index:
     input:
-        generation=expand(rules.evaluate_samples.output, row=ROWS, seed=SCALE.seeds),
+        generation=of_runs(rules.evaluate_samples.output, row=ROWS),
         reference=rules.extract_reference.output.report,
-        inpainting=expand(rules.evaluate_completions.output, inpainting_row=INPAINTING_ROWS, seed=SCALE.seeds),
+        inpainting=of_runs(rules.evaluate_completions.output, inpainting_row=INPAINTING_ROWS),
         controls=expand(rules.evaluate_controls.output, control=CONTROL_ROWS),
         timing=rules.time_modules.output[0],
-        recall=expand(rules.evaluate_recall.output.metrics, recall_row=RECALL_ROWS, seed=SCALE.recall.seeds),
+        recall=of_runs(rules.evaluate_recall.output.metrics, recall_row=RECALL_ROWS),
         figures=expand("reports/{scale}/figure{figure}.png", scale=SCALE_NAME, figure=FIGURES),
     output:
         f"reports/{SCALE_NAME}/index.html",
