@@ -24,7 +24,7 @@ def texture(number: int, side: int) -> np.ndarray:
     height, width = rng.integers(*PERIODS, size=2, endpoint=True)
     shift = rng.integers(width)
     tile = rng.random((height, width))
-    for axis in (0, 1):  # smooth across the tile's edges too
+    for axis in (0, 1, 0, 1):  # smooth, across the tile's edges too
         tile = tile + (np.roll(tile, 1, axis) + np.roll(tile, -1, axis)) / 2
     share = (tile - tile.min()) / np.ptp(tile)
     rows, columns = np.indices((side, side)) + rng.integers(PERIODS[1], size=2)[:, None, None]
