@@ -15,7 +15,7 @@ from .text import latex
 from .verification import KEPT, UNTIMED, Comparison, compare, read_cells
 
 FIGURES = {
-    9: "Figure 9. Inpainting side by side, held-out photographs",
+    9: "Figure 9. Inpainting side by side, test images",
     10: "Figure 10. Recall: the answers of every layer to one image, and where the layers look (not in the paper)",
 }
 

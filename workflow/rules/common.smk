@@ -3,6 +3,7 @@
 import json
 import os
 import sys
+import threading
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
@@ -120,3 +121,10 @@ def track():
     """Bring MLflow up to date where a server is named or a store was made before; a run does not fail with it."""
     if os.environ.get("MLFLOW_TRACKING_URI") or os.path.exists("mlflow.db"):
         shell("python -m an track --scale {SCALE_NAME:q} || true")
+
+
+def end_timers():
+    """Let Snakemake's process end at once, not when the last of its waits for more jobs is over (profiles/default)."""
+    for thread in threading.enumerate():
+        if isinstance(thread, threading.Timer):
+            thread.cancel()
