@@ -5,6 +5,7 @@ import json
 from pathlib import Path
 from typing import NamedTuple
 
+from .names import IMAGES
 from .seals import MADE, check_file, read_sealed
 from .tracking import read_events
 
@@ -75,16 +76,22 @@ def provenance(spool: Spool) -> dict[str, str | int | None]:
 
 
 def sample_grid(header: dict) -> bytes | None:
-    """The first samples or completions of a run as one PNG picture; None when there are none."""
+    """The first samples or completions of a run as one PNG picture; None when there are none.
+
+    Raises UserError when they were changed after they were made.
+    """
     import numpy as np
     from PIL import Image
 
     folder = Path("samples", header["scale"], header["row"], f"seed-{header['seed']}")
-    if (folder / "samples.npy").exists():
-        images = np.load(folder / "samples.npy", mmap_mode="r")[:GRID]
+    array, files = folder / "samples.npy", sorted(folder.glob("*.png"))[:GRID]
+    if array.exists():
+        read_sealed(f"{array}.json", [array])
+        images = np.load(array, mmap_mode="r")[:GRID]
+    elif files:
+        read_sealed(folder / IMAGES, files)
+        images = np.array([np.asarray(Image.open(file)) for file in files])
     else:
-        images = np.array([np.asarray(Image.open(file)) for file in sorted(folder.glob("*.png"))[:GRID]])
-    if len(images) == 0:
         return None
     lines, (height, width) = -(-len(images) // COLUMNS), images.shape[1:3]
     cells = np.full((lines * COLUMNS, height, width, 3), 255, np.uint8)

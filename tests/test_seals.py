@@ -94,6 +94,22 @@ def test_planted_events_are_refused(finished, monkeypatch):
         file.write_text(kept)
 
 
+@pytest.mark.parametrize(("row", "name"), [("an", "samples.npy"), ("ca", "001.png")])
+def test_planted_samples_are_not_shown(finished, monkeypatch, row, name):
+    from an.spools import sample_grid
+
+    monkeypatch.chdir(finished)
+    header, file = {"scale": "nano", "row": row, "seed": 0}, Path("samples/nano", row, "seed-0", name)
+    kept = file.read_bytes()
+    assert sample_grid(header)
+    plant(file)
+    try:
+        with pytest.raises(UserError, match=rf"{name} was changed after it was made"):
+            sample_grid(header)
+    finally:
+        file.write_bytes(kept)
+
+
 def test_what_was_written_comes_back_and_says_what_is_equal(tmp_path):
     content = {"number": 0.1 + 0.2, "by_class": {1: np.float64(0.5), 10: 2}, "pair": (1, 2)}
     write_sealed(tmp_path / "a.json", content, {"seconds": 1.5})
