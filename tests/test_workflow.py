@@ -188,6 +188,16 @@ def test_another_sample_count_does_not_train_again(finished):
         undo()
 
 
+def test_another_mark_of_convergence_only_measures_again(finished):
+    undo = change(finished, "scales/nano.yaml", lambda c: c["evaluation"].update(converged_fid=500))
+    try:
+        jobs = planned(finished)
+        assert jobs["evaluate_samples"] == len(params.load_rows("generation"))
+        assert not {"train_gan", "generate_samples", "extract_reference"} & set(jobs)
+    finally:
+        undo()
+
+
 @pytest.mark.parametrize(
     ("change_of", "trained"), [({"lr": 1e-3}, {"train_recall": 8}), ({"test_images": 16}, {})], ids=["rate", "images"]
 )

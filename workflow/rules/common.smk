@@ -108,13 +108,9 @@ def recall_training(wildcards):
     return json.dumps(params.recall_settings(RECALL_ROWS[wildcards.recall_row], SCALE), sort_keys=True)
 
 
-def inpainting_section(*names):
-    return json.dumps(SCALE.inpainting.model_dump(mode="json", include=set(names)), sort_keys=True)
-
-
-def section(*names):
-    """The named parts of the scale."""
-    return json.dumps(SCALE.model_dump(mode="json", include=set(names)), sort_keys=True)
+def section(*names, of=SCALE):
+    """The named parts of the scale, or of one of its sections."""
+    return json.dumps(of.model_dump(mode="json", include=set(names)), sort_keys=True)
 
 
 def track():

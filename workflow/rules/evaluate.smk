@@ -39,7 +39,10 @@ rule extract_reference:
     params:
         scale=SCALE_NAME,
         data=subpath(input.manifest, parent=True),
-        settings=section("evaluation"),
+        settings=section(
+            *("batch", "splits", "classifier", "extractor", "inception_weights", "inception_sha256"),
+            of=SCALE.evaluation,
+        ),
         code=code_digest("evaluation.reference:extract_reference"),
     shell:
         "python -m an reference --scale {params.scale:q} --data {params.data:q} --classifier {input.classifier:q}"

@@ -19,7 +19,7 @@ rule generate_samples:
         data=subpath(input.manifest, parent=True),
         checkpoints=lambda wildcards, input: os.path.dirname(input.generators[0]),
         averaged=lambda wildcards, output: averaged(wildcards, output),
-        settings=section("evaluation"),
+        settings=section("samples", "snapshot_samples", "batch", of=SCALE.evaluation),
         code=code_digest("data.loading:open_split", "generation:generate"),
     shell:
         "python -m an generate --row {wildcards.row:q} --scale {params.scale:q} --seed {wildcards.seed:q} --data {params.data:q}"

@@ -14,7 +14,7 @@ rule render_quality_table:
         reports=subpath(output[0], parent=True),
         rows=lambda wildcards: table_labels(int(wildcards.table)),
         published=PUBLISHED.model_dump_json(),
-        settings=section("description", "caution", "dataset", "seeds", "evaluation"),
+        settings=section("description", "caution", "dataset", "evaluation"),
         code=code_digest("reporting.render:render", files=("reporting/page.html",)),
     shell:
         "python -m an table --table {wildcards.table:q} --scale {params.scale:q} --results {params.results:q}"
@@ -37,7 +37,7 @@ rule render_inpainting_table:
         reports=subpath(output[0], parent=True),
         rows=table_labels(3),
         published=PUBLISHED.model_dump_json(),
-        settings=section("description", "caution", "seeds") + inpainting_section("dataset", "resolution"),
+        settings=section("description", "caution") + section("dataset", "resolution", of=SCALE.inpainting),
         code=code_digest("reporting.render:render", files=("reporting/page.html",)),
     shell:
         "python -m an table --table 3 --scale {params.scale:q} --results {params.results:q}"
@@ -162,7 +162,7 @@ rule render_index:
         reports=subpath(output[0], parent=True),
         rows=json.dumps([table_labels(table) for table in TABLES]),
         published=PUBLISHED.model_dump_json(),
-        settings=section("description", "caution", "dataset", "seeds", "evaluation"),
+        settings=section("description", "caution", "dataset", "evaluation"),
         kept=kept_digest(),
         code=code_digest("reporting.render:render_index", files=("reporting/page.html",)),
     shell:
