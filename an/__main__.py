@@ -136,7 +136,7 @@ def train(row, scale, seed, data, checkpoints, events, report, scratch, hours, a
 
     from .devices import chosen
     from .params import load_row
-    from .training.adversarial import train
+    from .training.generation import train
     from .training.inpainting import train_inpainting
     from .training.launch import launch
     from .training.recall import train_recall
@@ -168,7 +168,7 @@ def train(row, scale, seed, data, checkpoints, events, report, scratch, hours, a
 def generate(row, scale, seed, data, checkpoints, samples, snapshots, averaged, gpus):
     """Generate the images a trained row is evaluated on."""
     from .data.loading import open_split
-    from .generation import generate
+    from .sampling.generation import generate
 
     classes = open_split(data, "train").num_classes
     generate(row, scale, seed, classes, checkpoints, samples, snapshots, averaged, device(gpus))
@@ -206,7 +206,7 @@ def evaluate_row(
     gpus,
 ):
     """Compute FID, IS, intra-FID and more of a row's generated images."""
-    from .evaluation.evaluate_row import evaluate_row
+    from .evaluation.generation import evaluate_row
 
     made = (checkpoints, training, samples, snapshots, averaged)
     evaluate_row(row, scale, seed, data, classifier, features, *made, metrics, classes, device(gpus))
@@ -240,7 +240,7 @@ def evaluate_recall(row, scale, seed, checkpoint, training, metrics, example, gp
 @gpus
 def evaluate(samples, reference, json, labels, reference_labels, weights, save_reference, cache, gpus):
     """Compare any images with others by every metric, with the 2015 Inception; print a table and write JSON."""
-    from .evaluation.evaluate import evaluate
+    from .evaluation.folders import evaluate
 
     evaluate(samples, reference, json, device(gpus), labels, reference_labels, weights, save_reference, cache)
 
@@ -254,7 +254,7 @@ def evaluate(samples, reference, json, labels, reference_labels, weights, save_r
 @gpus
 def complete_heldout(row, scale, data, checkpoint, folder, gpus):
     """Complete the held-out test images with a trained inpainting row."""
-    from .completion import complete_heldout
+    from .sampling.inpainting import complete_heldout
 
     complete_heldout(row, scale, data, checkpoint, folder, device(gpus))
 
@@ -264,7 +264,7 @@ def complete_heldout(row, scale, data, checkpoint, folder, gpus):
 @folder
 def complete_controls(data, folder):
     """Write the test images, their inputs and their trivial completions."""
-    from .completion import complete_controls
+    from .sampling.controls import complete_controls
 
     complete_controls(data, folder)
 
@@ -279,7 +279,7 @@ def complete_controls(data, folder):
 @metrics
 def evaluate_completions(row, seed, data, folder, checkpoint, training, metrics):
     """Compute PSNR, SSIM and MAE of completed test images."""
-    from .evaluation.completions import evaluate_completions
+    from .evaluation.inpainting import evaluate_completions
 
     evaluate_completions(row, seed, data, folder, checkpoint, training, metrics)
 
@@ -294,7 +294,7 @@ def evaluate_completions(row, seed, data, folder, checkpoint, training, metrics)
 @gpus
 def complete(image, mask, row, scale, checkpoint, out, gpus):
     """Fill a hole in IMAGE, a picture of any size, with a trained inpainting row; write a PNG."""
-    from .completion import complete_picture
+    from .sampling.inpainting import complete_picture
 
     complete_picture(image, mask, row, scale, checkpoint, out, device(gpus))
 
@@ -407,7 +407,7 @@ def accept_code(scale, targets):
 @scale
 def track(scale):
     """Bring MLflow to the state of a scale's runs: those that ended and those under way."""
-    from .mlflow_sync import sync
+    from .tracking.mlflow_sync import sync
 
     click.echo(sync(scale))
 
@@ -418,7 +418,7 @@ def track(scale):
 @option("port", "Its port.", int)
 def ui(scale, host, port):
     """Serve a scale's runs with MLflow and open them in a browser, until interrupted."""
-    from .mlflow_ui import serve
+    from .tracking.mlflow_ui import serve
 
     serve(scale, host, port)
 

@@ -25,10 +25,10 @@ LEFT_OUT = {
     "processor": "fixes and names what the machine computes with, which each result states beside its numbers",
     "progress": "shows how far a job is",
     "provenance": "says where a result was made",
-    "tracking": "puts events on disk, of which no result is made; what they say is their writers' code",
+    "tracking.events": "puts events on disk, of which no result is made; what they say is their writers' code",
     "training.stopping": "stops a training, which then goes on to the same bits",
-    "params:_load": "reads params/; each rule's settings are the values as it reads them",
-    "params:Rows": "is the types of params/rows.yaml, likewise",
+    "params.loading:_load": "reads params/; each rule's settings are the values as it reads them",
+    "params.rows:Rows": "is the types of params/rows.yaml, likewise",
 }
 
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
@@ -48,7 +48,7 @@ class Module(NamedTuple):
 
 @cache
 def code_digest(*entries: str, files: tuple[str, ...] = ()) -> str:
-    """16 hex digits of the code behind functions such as "training.adversarial:train", and of files of the package.
+    """16 hex digits of the code behind functions such as "training.generation:train", and of files of the package.
 
     They change with the source of any definition that an entry can reach, its comments, docstrings and blank lines
     aside. Raises ValueError for an entry that is not there.
@@ -102,7 +102,7 @@ def parsed(module: str) -> Module | None:
         bound = _bound(module, [node])
         if isinstance(node, ast.Import | ast.ImportFrom):
             imports |= bound
-        elif module == "params" and isinstance(node, ast.ClassDef) and models & {ast.unparse(b) for b in node.bases}:
+        elif module.startswith("params.") and _derives(node, models):
             models.add(node.name)
             definitions[node.name] = []  # the values of its fields stand in each rule's settings
             methods = [part for part in node.body if isinstance(part, FUNCTIONS) and not _validates(part)]
@@ -112,6 +112,10 @@ def parsed(module: str) -> Module | None:
             for name in bound or [EFFECTS]:
                 definitions.setdefault(name, []).append(node)
     return Module(_counting(content), definitions, imports)
+
+
+def _derives(node: ast.stmt, models: set[str]) -> bool:
+    return isinstance(node, ast.ClassDef) and not models.isdisjoint(map(ast.unparse, node.bases))
 
 
 def _validates(method: ast.FunctionDef) -> bool:
@@ -134,17 +138,19 @@ def _uses(module: str, name: str) -> set[Place]:
     for node in parsed(module).definitions[name]:
         for place, attributes in _names(module, node, {}):
             found |= _resolved(*place, attributes) if place else set()
-            found |= {("params", method) for attribute in attributes for method in _methods().get(attribute, [])}
+            found |= {place for attribute in attributes for place in _methods().get(attribute, [])}
     return found
 
 
 @cache
-def _methods() -> dict[str, list[str]]:
+def _methods() -> dict[str, list[Place]]:
     """The parameter models' methods and properties, by the attribute that reaches them."""
     found = {}
-    for name in parsed("params").definitions if parsed("params") else ():
-        if "." in name:
-            found.setdefault(name.split(".")[1], []).append(name)
+    for file in sorted((PACKAGE / "params").glob("*.py")):
+        module = f"params.{file.stem}"
+        for name in parsed(module).definitions if file.stem != "__init__" else ():
+            if "." in name:
+                found.setdefault(name.split(".")[1], []).append((module, name))
     return found
 
 

@@ -24,11 +24,11 @@ from an.data.preparation import prepare
 from an.devices import keep_freed_memory
 from an.evaluation.classifier import fit_classifier
 from an.evaluation.extractors import classifier_extractor, extract
-from an.evaluation.frechet import frechet_distance
-from an.evaluation.inception_score import inception_score
-from an.evaluation.manifold import manifold_metrics
-from an.generation import sample
-from an.training.adversarial import AdversarialTraining
+from an.metrics.frechet import frechet_distance
+from an.metrics.inception_score import inception_score
+from an.metrics.manifold import manifold_metrics
+from an.sampling.generation import sample
+from an.training.generation import AdversarialTraining
 from an.weights import save_tensors
 
 STEPS, SAMPLES, CLASSES = 300, 1000, 10

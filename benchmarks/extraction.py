@@ -20,8 +20,8 @@ from torch_fidelity.metric_fid import fid_features_to_statistics, fid_statistics
 from torch_fidelity.utils import create_feature_extractor, get_featuresdict_from_dataset, prepare_input_from_descriptor
 
 from an.evaluation.extractors import extract, inception_extractor
-from an.evaluation.frechet import frechet_distance
 from an.evaluation.images import open_images
+from an.metrics.frechet import frechet_distance
 
 BATCH, SIZE = 64, 128
 

@@ -15,7 +15,7 @@ import scipy.linalg
 from common import machine, report, timed
 
 from an.devices import keep_freed_memory
-from an.evaluation.frechet import frechet_distance, frechet_from_moments, moments
+from an.metrics.frechet import frechet_distance, frechet_from_moments, moments
 
 D, REAL, SQRTM_CLASSES = 2048, 1300, 5
 

@@ -21,7 +21,7 @@ from pathlib import Path
 from common import ROOT, machine, report
 
 from an.files import sha256
-from an.names import snapshot_name
+from an.layout import snapshot_name
 from an.params import load_scale
 from an.processor import AVX2
 

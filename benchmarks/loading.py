@@ -20,7 +20,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from an import params
 from an.data.loading import Prepared, Shuffled, moved
 from an.devices import keep_freed_memory
-from an.training.adversarial import AdversarialTraining
+from an.training.generation import AdversarialTraining
 
 PEAK, SHARE = 989e12, 0.5  # bf16 operations per second of an H100 SXM without sparsity; a high share asks for more
 CLASSES, TARGET, BATCHES = 1000, 3, 50

@@ -12,7 +12,7 @@ import sys
 import numpy as np
 from common import machine, report
 
-from an.evaluation.frechet import CPU, Moments, frechet_from_moments
+from an.metrics.frechet import CPU, Moments, frechet_from_moments
 
 D, BATCH, COUNTS = 2048, 100, (20_000, 200_000)
 

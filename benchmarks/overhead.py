@@ -20,7 +20,7 @@ from an.data.loading import open_split
 from an.data.preparation import prepare
 from an.devices import keep_freed_memory
 from an.training import checkpoints, loop
-from an.training.adversarial import AdversarialTraining
+from an.training.generation import AdversarialTraining
 
 STEPS, REPEATS = 100, 7
 ABOUT = {"row": "sngan", "task": "generation", "scale": "smoke", "seed": 0}

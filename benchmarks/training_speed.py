@@ -26,7 +26,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from an import params
 from an.data.loading import Prepared
 from an.devices import keep_freed_memory
-from an.training.adversarial import AdversarialTraining
+from an.training.generation import AdversarialTraining
 
 COUNTED = {
     "ours": "AdversarialTraining.advance of row sngan: shuffling, gathering and normalizing uint8 images included; "

@@ -20,10 +20,10 @@ import yaml
 
 from an import params
 from an.__main__ import main
-from an.training import adversarial, inpainting, recall  # noqa: F401 - for what is forked below
+from an.training import generation, inpainting, recall  # noqa: F401 - for what is forked below
 
 torch.optim.Adam([torch.zeros(1)])  # the first one imports much; what is forked below then has it
-PARAMS = params.FOLDER
+PARAMS = params.loading.FOLDER
 FORK = multiprocessing.get_context("fork")  # a real process each time, without the seconds of importing torch
 
 
@@ -40,7 +40,7 @@ def use_params(folder: Path, steps: int, checkpoint_every: int = 2, **recipe) ->
     nano["inpainting"].update(pretraining_steps=steps // 2, adversarial_steps=steps // 2)
     nano["recall"]["steps"] = steps
     (folder / "scales/nano.yaml").write_text(yaml.safe_dump(nano))
-    params.FOLDER = folder
+    params.loading.FOLDER = folder
 
 
 def arguments(data: Path | None, out: Path, row: str = "an", *more: str) -> list[str]:
@@ -116,7 +116,7 @@ def compare(row: str, kills: int, steps: int, seed: int, folder: Path) -> bool:
     from an.data.crop_preparation import prepare_crops
     from an.data.preparation import prepare
 
-    params.FOLDER = PARAMS
+    params.loading.FOLDER = PARAMS
     data = folder / "data"
     task = params.load_row(row).task
     if task == "inpainting":

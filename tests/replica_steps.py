@@ -13,7 +13,7 @@ import torch
 
 from an import params
 from an.data.loading import open_split
-from an.training.adversarial import AdversarialTraining
+from an.training.generation import AdversarialTraining
 from an.training.replicas import joined
 
 data, steps, out, *rows = sys.argv[1:]

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from an import params
-from an.names import snapshot_name
+from an.layout import snapshot_name
 from an.seals import write_sealed
 
 STARTED = 1_700_000_000.0

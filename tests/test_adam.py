@@ -54,7 +54,7 @@ STARTS = """
 import sys
 from an import params
 from an.data.loading import open_split
-from an.training.adversarial import AdversarialTraining
+from an.training.generation import AdversarialTraining
 import torch
 data = open_split(sys.argv[1], "train")
 job = AdversarialTraining(params.load_row("an"), params.load_scale("nano"), 0, data, torch.device("cpu"))

@@ -8,10 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from an.errors import UserError
-from an.evaluation.frechet import CPU, Moments, frechet_distance, frechet_from_moments, moments, route
-from an.evaluation.kernel import kernel_distance
-from an.evaluation.manifold import manifold_metrics
 from an.evaluation.scores import fid_by_count
+from an.metrics.frechet import CPU, Moments, frechet_distance, frechet_from_moments, moments, route
+from an.metrics.kernel import kernel_distance
+from an.metrics.manifold import manifold_metrics
 
 
 def features(n, d, seed, decay=0.5):
@@ -52,7 +52,7 @@ def test_routes_are_identical_to_a_millionth(n, m, d, seed):
             ("samples", x, moments(y)),
             ("samples", moments(x), y),
         ):
-            patch.setattr("an.evaluation.frechet.route", lambda *shape, way=way: way)
+            patch.setattr("an.metrics.frechet.route", lambda *shape, way=way: way)
             values.append(frechet_distance(left, right))
     assert values == pytest.approx([values[0]] * 4, rel=1e-6)
 
@@ -167,7 +167,7 @@ def test_density_and_coverage_by_their_definition(monkeypatch):
     whole = manifold_metrics(generated, real)
     assert whole["density"] == pytest.approx(inside.sum(0).mean() / 5)
     assert whole["coverage"] == pytest.approx(inside.any(1).mean())
-    monkeypatch.setattr("an.evaluation.manifold.ENTRIES", 1000)
+    monkeypatch.setattr("an.metrics.manifold.ENTRIES", 1000)
     assert manifold_metrics(generated, real) == whole, "blocks change nothing"
 
 

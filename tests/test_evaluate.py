@@ -12,12 +12,12 @@ from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorIncepti
 from an.__main__ import main
 from an.errors import UserError
 from an.evaluation import evaluate as evaluation
-from an.evaluation.evaluate import evaluate
 from an.evaluation.extractors import Extractor, extract, inception_extractor
-from an.evaluation.frechet import frechet_distance
+from an.evaluation.folders import evaluate
 from an.evaluation.images import open_images
-from an.evaluation.intra import intra_means, intra_protocols, per_class
 from an.evaluation.reference import open_reference, source
+from an.metrics.frechet import frechet_distance
+from an.metrics.intra import intra_means, intra_protocols, per_class
 from an.seals import write_sealed
 
 CPU = torch.device("cpu")
@@ -109,7 +109,7 @@ def test_all_metrics_are_torch_fidelity_s_on_600_images(tmp_path, weights, small
         kid_subsets=10,
         batch_size=64,
     )
-    monkeypatch.setattr("an.evaluation.kernel.SUBSETS", 10)
+    monkeypatch.setattr("an.metrics.kernel.SUBSETS", 10)
     kept, measure = [], evaluation._measure
     monkeypatch.setattr(
         evaluation, "_measure", lambda *given: kept.extend([given[0][:], given[2][:]]) or measure(*given)

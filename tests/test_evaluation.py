@@ -15,15 +15,15 @@ from an.data.loading import to_device
 from an.errors import UserError
 from an.evaluation import frechet_distance
 from an.evaluation.classifier import FeatureClassifier, measure, train_classifier
-from an.evaluation.evaluate_row import evaluate_row
 from an.evaluation.extractors import Extractor, extract
-from an.evaluation.frechet import frechet_from_moments, moments
-from an.evaluation.inception_score import inception_score
-from an.evaluation.intra import per_class
+from an.evaluation.generation import evaluate_row
 from an.evaluation.reference import extract_reference
 from an.files import sha256
-from an.generation import latent, sample
+from an.metrics.frechet import frechet_from_moments, moments
+from an.metrics.inception_score import inception_score
+from an.metrics.intra import per_class
 from an.models import build
+from an.sampling.generation import latent, sample
 from an.seals import write_sealed
 from an.weights import save_tensors
 

@@ -128,7 +128,7 @@ def test_inspection_of_other_rows():
 
 def test_inspection_of_a_training_run_is_of_every_one_of_its_networks(digits):
     from an.data.loading import open_split
-    from an.training.adversarial import AdversarialTraining
+    from an.training.generation import AdversarialTraining
 
     device = torch.device("cpu")
     job = AdversarialTraining(params.load_row("an"), params.load_scale("nano"), 0, open_split(digits, "train"), device)

@@ -14,7 +14,7 @@ from kill_and_resume import arguments, finish, steps_done, weights
 from an import params
 from an.data.crop_preparation import prepare_crops
 from an.errors import UserError
-from an.tracking import read_events
+from an.tracking.events import read_events
 from an.training.replicas import Replicas
 
 TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
@@ -72,7 +72,7 @@ def test_two_replicas_train_the_inpainting_row_as_one_process(tmp_path):
 def test_a_replica_that_dies_ends_the_job(digits, tmp_path):
     out = tmp_path / "out"
     program = (
-        "import time, an.training.adversarial as a; advance = a.AdversarialTraining.advance; "
+        "import time, an.training.generation as a; advance = a.AdversarialTraining.advance; "
         "a.AdversarialTraining.advance = lambda *x: (time.sleep(60 * (x[1] == 1)), advance(*x))[1]; "
         "import sys; from an.__main__ import main; sys.exit(main(sys.argv[1:]))"
     )

@@ -8,16 +8,9 @@ from scipy.ndimage import correlate1d
 from skimage.color import rgb2gray
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
-from an.data.masks import central_mask
-from an.evaluation.restoration import (
-    biharmonic,
-    composite,
-    mean_colour,
-    mean_restoration_metrics,
-    relative_error,
-    restoration_metrics,
-    ssim_volume,
-)
+from an.data.masks import central_mask, composite
+from an.metrics.restoration import mean_restoration_metrics, relative_error, restoration_metrics, ssim_volume
+from an.sampling.controls import biharmonic, mean_colour
 
 
 @pytest.fixture

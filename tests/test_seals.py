@@ -80,7 +80,7 @@ def test_a_planted_change_is_refused_in_one_sentence(finished, monkeypatch, capf
 
 
 def test_planted_events_are_refused(finished, monkeypatch):
-    from an.spools import read_spools
+    from an.tracking.spools import read_spools
 
     monkeypatch.chdir(finished)
     file = Path("results/nano/an/seed-0/events.jsonl")
@@ -96,7 +96,7 @@ def test_planted_events_are_refused(finished, monkeypatch):
 
 @pytest.mark.parametrize(("row", "name"), [("an", "samples.npy"), ("ca", "001.png")])
 def test_planted_samples_are_not_shown(finished, monkeypatch, row, name):
-    from an.spools import sample_grid
+    from an.tracking.spools import sample_grid
 
     monkeypatch.chdir(finished)
     header, file = {"scale": "nano", "row": row, "seed": 0}, Path("samples/nano", row, "seed-0", name)

@@ -8,7 +8,7 @@ import pytest
 from an.data.crop_preparation import prepare_crops
 from an.data.crops import open_heldout_crops, open_training_photographs
 from an.data.textures import MARGIN, PERIODS, TRAIN, texture
-from an.evaluation.restoration import biharmonic, mean_colour, psnr
+from an.metrics.restoration import biharmonic, mean_colour, psnr
 
 
 @pytest.fixture(scope="module")

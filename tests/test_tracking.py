@@ -21,8 +21,8 @@ from mlflow_server import free_port, kill, start_server
 from spool_files import STARTED, attention, evaluated, finished, header, spool, status, steps
 
 from an import params
-from an.mlflow_sync import STATUS, open_client, sync, use_defaults
-from an.spools import read_spools
+from an.tracking.mlflow_sync import STATUS, open_client, sync, use_defaults
+from an.tracking.spools import read_spools
 
 use_defaults()
 LOG = Path("training.log")
@@ -213,7 +213,7 @@ def test_eight_jobs_and_a_sync_at_once(folder):
     """Five times over. Each job is killed in its middle, and goes on from an earlier checkpoint."""
     job = """
 import json, sys, time
-from an.tracking import Events
+from an.tracking.events import Events
 file, events = sys.argv[1], json.load(sys.stdin)
 spool = Events(file)
 def write(chosen):
@@ -358,7 +358,9 @@ def test_without_mlflow_the_sync_says_so(folder):
 
 
 def test_the_verbs_import_no_mlflow():
-    program = "import sys, an.__main__, an.training.adversarial, an.generation; sys.exit('mlflow' in sys.modules)"
+    program = (
+        "import sys, an.__main__, an.training.generation, an.sampling.generation; sys.exit('mlflow' in sys.modules)"
+    )
     assert subprocess.run([sys.executable, "-c", program], cwd=ROOT).returncode == 0
 
 
@@ -368,7 +370,7 @@ def test_an_event_costs_under_a_hundredth_of_a_step(tmp_path):
 
     from an import params
     from an.models import build_generator
-    from an.tracking import Events
+    from an.tracking.events import Events
 
     generator = build_generator(params.load_row("an"), params.load_scale("nano"), 10)
 

@@ -17,10 +17,10 @@ from kill_and_resume import arguments, differing, finish, kill_at_random, start,
 from an import params
 from an.data.crop_preparation import prepare_crops
 from an.data.loading import open_split
-from an.tracking import read_events
+from an.tracking.events import read_events
 from an.training import checkpoints
 from an.training.adam import Adam
-from an.training.adversarial import AdversarialTraining
+from an.training.generation import AdversarialTraining
 from an.training.losses import hinge_discriminator, hinge_generator, orthogonality
 from an.weights import load_tensors
 
@@ -28,7 +28,7 @@ from an.weights import load_tensors
 @pytest.fixture
 def longer(tmp_path, monkeypatch):
     """Call it to have the nano scale train for so many steps, with other settings of its recipes."""
-    monkeypatch.setattr(params, "FOLDER", params.FOLDER)
+    monkeypatch.setattr(params.loading, "FOLDER", params.loading.FOLDER)
     return lambda steps, every=2, **recipe: use_params(tmp_path / "params", steps, every, **recipe)
 
 

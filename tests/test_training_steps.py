@@ -9,10 +9,10 @@ from torch.nn.utils import parametrize
 
 from an import params
 from an.data.loading import open_split, to_device
+from an.layout import AVERAGED
 from an.models import build
 from an.models.attention import attentive_norms
-from an.names import AVERAGED
-from an.training.adversarial import AdversarialTraining, train
+from an.training.generation import AdversarialTraining, train
 from an.training.losses import hinge_discriminator
 from an.training.recall import RecallTraining
 from an.weights import load_tensors
@@ -48,9 +48,9 @@ def test_the_moving_average_follows_the_generator(prepared):
 
 def test_the_averaged_generator_is_normalized_by_its_own_singular_values(digits, prepared, tmp_path, monkeypatch):
     """The average of two weights' singular vectors is not the singular vector of the averaged weight."""
-    monkeypatch.setattr(params, "FOLDER", params.FOLDER)
+    monkeypatch.setattr(params.loading, "FOLDER", params.loading.FOLDER)
     use_params(tmp_path / "params", 10, generator_lr=0.02)
-    nano = params.FOLDER / "scales/nano.yaml"
+    nano = params.loading.FOLDER / "scales/nano.yaml"
     nano.write_text(nano.read_text() + "ema: 0.5\n")
     out = tmp_path / "out"
     train("an", "nano", 0, digits, out, out / "events.jsonl", out / "training.json", tmp_path / "scratch", None, CPU)

@@ -18,7 +18,7 @@ from mlflow_server import free_port, kill, start_server
 from an import params
 from an.__main__ import an
 from an.files import sha256
-from an.mlflow_sync import open_client, sync, use_defaults
+from an.tracking.mlflow_sync import open_client, sync, use_defaults
 
 NANO = ("--config", "scale=nano")
 

@@ -1,4 +1,7 @@
-"""Masks of missing pixels: uint8 ``[1, 1, R, R]``, 1 where a pixel is missing, as the paper writes them."""
+"""Masks of missing pixels, and pasting what is known over what was filled.
+
+Drawn masks are uint8 ``[1, 1, R, R]``, 1 where a pixel is missing, as the paper writes them.
+"""
 
 import numpy as np
 
@@ -38,6 +41,21 @@ def hole_box(mask: np.ndarray) -> tuple[int, int, int, int]:
         inside = np.flatnonzero(mask[0, 0].any(axis - 2))
         corner.append(int(inside[0] + inside[-1] + 1 - box) // 2)
     return corner[0], corner[1], box, box
+
+
+def composite(filled: np.ndarray, image: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    """``filled`` where the mask is nonzero, else ``image``, bit for bit; uint8 ``[H, W, 3]``."""
+    return np.where(checked_hole(image, mask)[..., None], filled, image)
+
+
+def checked_hole(image: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    """The mask as booleans ``[H, W]``, if it fits a uint8 image and leaves pixels both missing and known."""
+    hole = np.asarray(mask) != 0
+    if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or hole.shape != image.shape[:2]:
+        raise ValueError(f"an image uint8 [H, W, 3] and a mask [H, W] are needed, got {image.shape} and {hole.shape}")
+    if hole.all() or not hole.any():
+        raise ValueError("a mask must leave some pixels missing and some known")
+    return hole
 
 
 def _hole(resolution: int, rows: slice, columns: slice) -> np.ndarray:

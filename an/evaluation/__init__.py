@@ -1,5 +1,5 @@
 """Feature extractors, distances between sets of images, and the timing of modules."""
 
-from .frechet import Moments, frechet_distance
+from ..metrics.frechet import Moments, frechet_distance
 
 __all__ = ["Moments", "frechet_distance"]

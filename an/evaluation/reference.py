@@ -8,11 +8,11 @@ import torch
 from .. import params, provenance
 from ..data.loading import open_split
 from ..errors import UserError
+from ..metrics.frechet import frechet_distance
+from ..metrics.inception_score import inception_score
+from ..metrics.intra import per_class
 from ..seals import read_sealed, write_sealed
 from .extractors import extract, scale_extractor
-from .frechet import frechet_distance
-from .inception_score import inception_score
-from .intra import per_class
 from .scores import real_side
 
 

@@ -3,9 +3,9 @@
 import numpy as np
 import torch
 
-from .frechet import BLOCK, Moments, frechet_distance, moments
-from .kernel import SIZE, SUBSETS, kernel_distance
-from .manifold import manifold_metrics
+from ..metrics.frechet import BLOCK, Moments, frechet_distance, moments
+from ..metrics.kernel import SIZE, SUBSETS, kernel_distance
+from ..metrics.manifold import manifold_metrics
 
 MANIFOLD_SAMPLES = 50_000  # of each side at most: distances grow with their product
 FRACTIONS = (0.2, 0.4, 0.6, 0.8, 1.0)  # of the samples, behind the extrapolation

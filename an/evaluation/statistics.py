@@ -9,9 +9,9 @@ import numpy as np
 
 from ..errors import UserError
 from ..files import written_whole
+from ..metrics.frechet import Moments
 from ..seals import write_sealed
 from .extractors import Extractor, extract
-from .frechet import Moments
 from .reference import open_reference, source
 
 

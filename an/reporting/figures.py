@@ -10,7 +10,7 @@ from matplotlib.image import imread
 
 from .. import params
 from ..files import written_whole
-from ..names import IMAGES
+from ..layout import IMAGES
 from ..seals import read_sealed
 
 PAGE_WIDTH = 7.0  # inches, between the margins of a two-column page

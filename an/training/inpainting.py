@@ -12,10 +12,10 @@ from ..code import code_digest
 from ..data.crops import TrainingPhotographs, open_training_photographs
 from ..data.loading import to_device
 from ..data.masks import hole_box, training_mask
+from ..layout import snapshot_name
 from ..models import InpaintingDiscriminator, build_inpainting_generator
 from ..models.attention import sampling_steps, set_sampling
 from ..models.inpainting import complete
-from ..names import snapshot_name
 from ..weights import save_tensors
 from . import loop
 from .adam import Adam
@@ -42,7 +42,7 @@ def train_inpainting(
     """Train one inpainting row with one seed, from its last resume point if there is one.
 
     Raises:
-        Stopped, UserError: as ``adversarial.train``.
+        Stopped, UserError: as ``generation.train``.
     """
     row, scale = params.load_row(row_name, "inpainting"), params.load_scale(scale_name)
     photographs, settings = open_training_photographs(data), scale.inpainting

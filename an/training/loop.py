@@ -19,10 +19,10 @@ from .. import params, provenance
 from ..devices import peak_memory
 from ..errors import Stopped, UserError
 from ..files import sha256, written_whole
-from ..names import snapshot_name
+from ..layout import snapshot_name
 from ..progress import progress
 from ..seals import write_sealed
-from ..tracking import Events, read_events
+from ..tracking.events import Events, read_events
 from ..weights import save_tensors
 from . import checkpoints
 from .replicas import Replicas

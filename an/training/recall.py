@@ -11,9 +11,9 @@ from torch.nn.utils import get_total_norm
 from .. import params
 from ..code import code_digest
 from ..data.recall import MARK, TEST, Recall, draw
+from ..layout import snapshot_name
 from ..models import build_recall
 from ..models.attention import sampling_steps, set_sampling
-from ..names import snapshot_name
 from . import loop
 from .adam import Adam
 from .inspection import IMAGES, attention_measures, of_networks
@@ -37,7 +37,7 @@ def train_recall(
     """Train one layer of the recall task with one seed, from its last resume point if there is one.
 
     Raises:
-        Stopped, UserError: as ``adversarial.train``.
+        Stopped, UserError: as ``generation.train``.
     """
     row, scale = params.load_row(row_name, "recall"), params.load_scale(scale_name)
     steps, every = scale.recall.steps, (scale.recall.checkpoint_every, scale.recall.log_every)

@@ -15,7 +15,7 @@ from an import params
 from an.code import code_digest
 from an.errors import UserError
 from an.files import sha256
-from an.names import AVERAGED, IMAGES, snapshot_name
+from an.layout import AVERAGED, IMAGES, snapshot_name
 
 SCALE_NAME = str(config.get("scale", "smoke"))
 try:

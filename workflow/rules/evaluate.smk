@@ -77,7 +77,7 @@ rule evaluate_samples:
         checkpoints=lambda wildcards, input: os.path.dirname(input.generators[0]),
         averaged=lambda wildcards, input: averaged(wildcards, input),
         settings=section("evaluation"),
-        code=code_digest("evaluation.evaluate_row:evaluate_row"),
+        code=code_digest("evaluation.generation:evaluate_row"),
     shell:
         "python -m an evaluate-row --row {wildcards.row:q} --scale {params.scale:q} --seed {wildcards.seed:q} --data {params.data:q}"
         " --classifier {input.classifier:q} --features {input.features:q} --checkpoints {params.checkpoints:q}"

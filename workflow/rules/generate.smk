@@ -20,7 +20,7 @@ rule generate_samples:
         checkpoints=lambda wildcards, input: os.path.dirname(input.generators[0]),
         averaged=lambda wildcards, output: averaged(wildcards, output),
         settings=section("samples", "snapshot_samples", "batch", of=SCALE.evaluation),
-        code=code_digest("data.loading:open_split", "generation:generate"),
+        code=code_digest("data.loading:open_split", "sampling.generation:generate"),
     shell:
         "python -m an generate --row {wildcards.row:q} --scale {params.scale:q} --seed {wildcards.seed:q} --data {params.data:q}"
         " --checkpoints {params.checkpoints:q} --samples {output.samples:q} --snapshots {output.snapshots:q}"

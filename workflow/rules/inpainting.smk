@@ -78,7 +78,7 @@ rule complete_heldout:
         scale=SCALE_NAME,
         data=subpath(input.manifest, parent=True),
         folder=lambda wildcards, output: os.path.dirname(output[0]),
-        code=code_digest("completion:complete_heldout"),
+        code=code_digest("sampling.inpainting:complete_heldout"),
     shell:
         "python -m an complete-heldout --row {wildcards.inpainting_row:q} --scale {params.scale:q} --data {params.data:q}"
         " --checkpoint {input.generator:q} --folder {params.folder:q} --gpus {resources.gpu:q} &> {log:q}"
@@ -102,7 +102,7 @@ rule complete_controls:
     params:
         data=subpath(input.manifest, parent=True),
         folder=lambda wildcards, output: os.path.dirname(os.path.dirname(output[0])),
-        code=code_digest("completion:complete_controls"),
+        code=code_digest("sampling.controls:complete_controls"),
     shell:
         "python -m an complete-controls --data {params.data:q} --folder {params.folder:q} &> {log:q}"
 
@@ -123,7 +123,7 @@ rule evaluate_completions:
     params:
         data=subpath(input.manifest, parent=True),
         folder=lambda wildcards, input: os.path.dirname(input.completed[0]),
-        code=code_digest("evaluation.completions:evaluate_completions"),
+        code=code_digest("evaluation.inpainting:evaluate_completions"),
     shell:
         "python -m an evaluate-completions --row {wildcards.inpainting_row:q} --seed {wildcards.seed:q}"
         " --data {params.data:q} --folder {params.folder:q} --checkpoint {input.generator:q} --training {input.training:q}"
@@ -144,7 +144,7 @@ rule evaluate_controls:
     params:
         data=subpath(input.manifest, parent=True),
         folder=lambda wildcards, input: os.path.dirname(input.completed[0]),
-        code=code_digest("evaluation.completions:evaluate_completions"),
+        code=code_digest("evaluation.inpainting:evaluate_completions"),
     shell:
         "python -m an evaluate-completions --row {wildcards.control:q} --data {params.data:q} --folder {params.folder:q}"
         " --metrics {output:q} &> {log:q}"

@@ -27,7 +27,7 @@ rule train_gan:
         scratch=f"scratch/{SCALE_NAME}/{{row}}/seed-{{seed}}",
         hours=hours,
         settings=training,
-        code=code_digest("training.adversarial:train"),
+        code=code_digest("training.generation:train"),
     shell:
         "python -m an train --row {wildcards.row:q} --scale {params.scale:q} --seed {wildcards.seed:q} --data {params.data:q}"
         " --checkpoints {params.checkpoints:q} --events {output.events:q} --report {output.report:q}"

@@ -7,12 +7,13 @@ from conftest import ROOT, an
 from PIL import Image
 
 from an import params
-from an.completion import complete, complete_controls, complete_heldout
 from an.data.crop_preparation import prepare_crops
 from an.errors import UserError
-from an.evaluation.completions import evaluate_completions
+from an.evaluation.inpainting import evaluate_completions
 from an.files import sha256
 from an.models import build_inpainting_generator
+from an.sampling.controls import complete_controls
+from an.sampling.inpainting import complete, complete_heldout
 from an.seals import write_sealed
 from an.weights import save_tensors
 

@@ -1,22 +1,22 @@
-"""Completing images with a hole: the held-out crops of the data set, the controls, and a user's own picture."""
+"""Completing images with a hole: the held-out crops of the data set, and a user's own picture."""
 
 from pathlib import Path
 
 import numpy as np
 import torch
 import torch.nn.functional as F
-from PIL import Image
 
-from . import params
-from .data.crops import open_heldout_crops
-from .data.loading import to_bytes, to_device
-from .errors import UserError
-from .files import written_whole
-from .models import build_inpainting_generator
-from .names import IMAGES
-from .progress import progress
-from .seals import write_sealed
-from .weights import load_tensors
+from .. import params
+from ..data.crops import open_heldout_crops
+from ..data.loading import to_bytes, to_device
+from ..data.masks import composite
+from ..errors import UserError
+from ..layout import IMAGES
+from ..models import build_inpainting_generator
+from ..progress import progress
+from ..seals import write_sealed
+from ..weights import load_tensors
+from .pictures import read_picture, write_png
 
 STRIDE = 8  # the network halves a picture twice, and contextual attention once more
 
@@ -48,7 +48,7 @@ def complete(generator: torch.nn.Module, image: np.ndarray, mask: np.ndarray, de
     hole = F.pad(torch.from_numpy((mask != 0).astype(np.float32))[None, None].to(device), padding)
     picture = F.pad(to_device(np.array(image)[None], device), padding, mode="replicate")
     _, filled = generator(picture * (1 - hole), hole)
-    return np.where((mask != 0)[..., None], to_bytes(filled)[0, :height, :width], image)
+    return composite(to_bytes(filled)[0, :height, :width], image, mask)
 
 
 def complete_heldout(
@@ -60,30 +60,6 @@ def complete_heldout(
     for file, image in zip(files, progress(test.images, f"completing with {row_name}"), strict=True):
         write_png(file, complete(generator, image, test.mask[0, 0], device))
     write_sealed(Path(folder) / IMAGES, {}, files=files)
-
-
-def complete_controls(data: str | Path, folder: str | Path) -> None:
-    """Write what needs no training, as PNG: the truth, the input, and the trivial completions.
-
-    ``<folder>/{truth,input,mean-colour,biharmonic}/<number>.png``.
-    """
-    from .evaluation.restoration import biharmonic, mean_colour
-
-    test = open_heldout_crops(data)
-    mask = test.mask[0, 0]
-    for number, image in enumerate(progress(test.images, "completing controls")):
-        image = np.array(image)
-        made = {
-            "truth": image,
-            "input": np.where(mask[..., None] != 0, np.uint8(255), image),
-            "mean-colour": mean_colour(image, mask),
-            "biharmonic": biharmonic(image, mask),
-        }
-        for name, picture in made.items():
-            write_png(Path(folder) / name / f"{number:03d}.png", picture)
-    for name in made:
-        files = [Path(folder) / name / f"{number:03d}.png" for number in range(len(test.images))]
-        write_sealed(Path(folder) / name / IMAGES, {}, files=files)
 
 
 def complete_picture(
@@ -108,17 +84,3 @@ def complete_picture(
         raise UserError(f"mask {mask_file} leaves {what}: paint white what is to be filled, and only that.")
     generator = load_generator(row_name, scale_name, checkpoint, device)
     write_png(out, complete(generator, image, mask, device))
-
-
-def read_picture(file: str | Path, mode: str) -> np.ndarray:
-    """An image file as uint8, ``[H, W, 3]`` for mode RGB and ``[H, W]`` for L. Raises UserError if unreadable."""
-    try:
-        with Image.open(file) as image:
-            return np.asarray(image.convert(mode))
-    except (OSError, SyntaxError, ValueError) as error:
-        raise UserError(f"{file} is not a readable picture ({error}): give a PNG or JPEG file.") from None
-
-
-def write_png(file: str | Path, image: np.ndarray) -> None:
-    with written_whole(file) as temporary:
-        Image.fromarray(image).save(temporary, format="PNG")

@@ -8,12 +8,12 @@ import torch
 from .. import params, provenance
 from ..data.loading import open_split
 from ..files import written_whole
-from ..names import snapshot_name
+from ..layout import snapshot_name
+from ..metrics.frechet import frechet_distance
+from ..metrics.inception_score import inception_score
+from ..metrics.intra import intra_means, intra_protocols
 from ..seals import read_sealed
 from .extractors import extract, scale_extractor
-from .frechet import frechet_distance
-from .inception_score import inception_score
-from .intra import intra_means, intra_protocols
 from .measured import write_measured
 from .reference import open_reference
 from .scores import feature_metrics, feature_protocol, fid_by_count, real_halves, real_side

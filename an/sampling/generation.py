@@ -5,14 +5,14 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from . import params
-from .data.loading import to_bytes
-from .files import written_whole
-from .models import build_generator
-from .names import AVERAGED, snapshot_name
-from .progress import progress
-from .seals import write_sealed
-from .weights import load_tensors
+from .. import params
+from ..data.loading import to_bytes
+from ..files import written_whole
+from ..layout import AVERAGED, snapshot_name
+from ..models import build_generator
+from ..progress import progress
+from ..seals import write_sealed
+from ..weights import load_tensors
 
 
 def latent(seed: int, index: int, size: int) -> torch.Tensor:

@@ -1,4 +1,4 @@
-"""How close a completed image is to the truth, by every convention that inpainting papers use, and trivial completions.
+"""How close a completed image is to the truth, by every convention that inpainting papers use.
 
 Images are composited uint8 ``[H, W, 3]`` and masks ``[H, W]``, nonzero where a pixel is missing; scikit-image computes.
 The conventions:
@@ -19,7 +19,8 @@ left out: its windows would reach into known pixels.
 import numpy as np
 from skimage.color import rgb2gray
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
-from skimage.restoration import inpaint_biharmonic
+
+from ..data.masks import checked_hole
 
 GAUSSIAN = {"gaussian_weights": True, "sigma": 1.5, "use_sample_covariance": False, "data_range": 255}
 GAUSSIAN_RADIUS = 5  # of that window, in MATLAB (ceil of 3 sigma) as in scikit-image (3.5 sigma, rounded)
@@ -27,7 +28,7 @@ GAUSSIAN_RADIUS = 5  # of that window, in MATLAB (ceil of 3 sigma) as in scikit-
 
 def restoration_metrics(completed: np.ndarray, truth: np.ndarray, mask: np.ndarray) -> dict[str, float]:
     """All metrics of one image. PSNR of equal images is infinite. Raises ValueError for arrays that do not fit."""
-    hole = _checked_hole(truth, mask)
+    hole = checked_hole(truth, mask)
     if completed.shape != truth.shape or completed.dtype != np.uint8:
         raise ValueError(f"completed is {completed.dtype} {completed.shape}, truth uint8 {truth.shape}")
     gray, gray_truth = rgb2gray(completed), rgb2gray(truth)
@@ -88,30 +89,3 @@ def relative_error(completed: np.ndarray, truth: np.ndarray) -> float:
     completed, truth = completed.astype(np.float64), truth.astype(np.float64)
     total = (completed + truth).sum()
     return float(np.abs(completed - truth).sum() / total) if total else 0.0
-
-
-def composite(filled: np.ndarray, image: np.ndarray, mask: np.ndarray) -> np.ndarray:
-    """``filled`` where the mask is nonzero, else ``image``, bit for bit; uint8 ``[H, W, 3]``."""
-    return np.where(_checked_hole(image, mask)[..., None], filled, image)
-
-
-def mean_colour(image: np.ndarray, mask: np.ndarray) -> np.ndarray:
-    """A control: the hole filled with the known pixels' mean colour, rounded; composited uint8 ``[H, W, 3]``."""
-    known = image[~_checked_hole(image, mask)]
-    return composite(known.mean(0).round().astype(np.uint8), image, mask)
-
-
-def biharmonic(image: np.ndarray, mask: np.ndarray) -> np.ndarray:
-    """A strong control: the hole filled by the biharmonic equation, rounded; composited uint8 ``[H, W, 3]``."""
-    smooth = inpaint_biharmonic(image / 255, _checked_hole(image, mask), channel_axis=2)
-    return composite((smooth * 255).round().clip(0, 255).astype(np.uint8), image, mask)
-
-
-def _checked_hole(image: np.ndarray, mask: np.ndarray) -> np.ndarray:
-    """The mask as booleans ``[H, W]``, if it fits a uint8 image and leaves pixels both missing and known."""
-    hole = np.asarray(mask) != 0
-    if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or hole.shape != image.shape[:2]:
-        raise ValueError(f"an image uint8 [H, W, 3] and a mask [H, W] are needed, got {image.shape} and {hole.shape}")
-    if hole.all() or not hole.any():
-        raise ValueError("a mask must leave some pixels missing and some known")
-    return hole

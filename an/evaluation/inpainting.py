@@ -8,11 +8,11 @@ from PIL import Image
 from .. import provenance
 from ..data.crops import open_heldout_crops
 from ..errors import UserError
-from ..names import IMAGES
+from ..layout import IMAGES
+from ..metrics.restoration import mean_restoration_metrics, restoration_metrics
 from ..processor import processor
 from ..seals import read_sealed
 from .measured import write_measured
-from .restoration import mean_restoration_metrics, restoration_metrics
 
 
 def evaluate_completions(

@@ -11,11 +11,11 @@ from .. import provenance
 from ..devices import describe
 from ..errors import UserError
 from ..files import write_json
+from ..metrics.frechet import frechet_distance, moments
+from ..metrics.inception_score import inception_score
+from ..metrics.intra import check_classes, intra_means, intra_protocols, members
 from .extractors import batches, extract, inception_extractor
-from .frechet import frechet_distance, moments
 from .images import ImageArray, ImageFolder, open_images, read_labels
-from .inception_score import inception_score
-from .intra import check_classes, intra_means, intra_protocols, members
 from .reference import source
 from .scores import feature_metrics, feature_protocol, fid_by_count, real_side
 from .statistics import cached_features, load_statistics, save_statistics

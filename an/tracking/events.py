@@ -5,7 +5,7 @@ import os
 import time
 from pathlib import Path
 
-from .errors import UserError
+from ..errors import UserError
 
 
 class Events:

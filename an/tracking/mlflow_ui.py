@@ -11,8 +11,8 @@ from urllib.error import URLError
 from urllib.parse import quote
 from urllib.request import urlopen
 
-from . import params
-from .errors import UserError
+from .. import params
+from ..errors import UserError
 from .mlflow_sync import open_client, runs_by_key, sync, tracking_uri
 from .spools import read_spools
 

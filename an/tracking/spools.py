@@ -5,9 +5,9 @@ import json
 from pathlib import Path
 from typing import NamedTuple
 
-from .names import IMAGES
-from .seals import MADE, check_file, read_sealed
-from .tracking import read_events
+from ..layout import IMAGES
+from ..seals import MADE, check_file, read_sealed
+from .events import read_events
 
 GRID, COLUMNS = 80, 10  # images in the sample picture
 

@@ -1,8 +1,8 @@
 """The sync of event spools into MLflow: a run for each row and seed, and a parent for each row with mean and sd.
 
-Jobs write files (``an.tracking``) and wait for nobody; ``python -m an track`` brings MLflow to the state of the files.
+Jobs write files (events.py) and wait for nobody; ``python -m an track`` brings MLflow to the state of the files.
 What MLflow has already is read from MLflow itself, so a sync may be killed, repeated, or sent to another server at any
-time. mlflow is imported here and in ``an.mlflow_ui`` only, when it is needed.
+time. mlflow is imported here and in mlflow_ui.py only, when it is needed.
 """
 
 import hashlib
@@ -18,9 +18,9 @@ from typing import TYPE_CHECKING
 
 from filelock import FileLock, Timeout
 
-from . import params
-from .errors import UserError
-from .provenance import dvc_lock_digest
+from .. import params
+from ..errors import UserError
+from ..provenance import dvc_lock_digest
 from .spools import Spool, flattened, provenance, read_spools, sample_grid
 
 if TYPE_CHECKING:

@@ -12,10 +12,10 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from .. import params
 from ..code import code_digest
 from ..data.loading import Prepared, Shuffled, moved, open_split, to_device
+from ..layout import AVERAGED, snapshot_name
 from ..models import build_discriminator, build_generator
 from ..models.attention import sampling_steps, set_sampling
 from ..models.spectral import settle
-from ..names import AVERAGED, snapshot_name
 from ..weights import save_tensors
 from . import loop
 from .adam import Adam
@@ -80,7 +80,7 @@ class AdversarialTraining:
     ):
         self.row, self.data, self.device, self.replicas = row, data, device, replicas
         self.recipe, self.latent = scale.recipes[row.recipe], scale.generator.latent
-        origin = {"seed": seed, "data": data.sha256, "code": code_digest("training.adversarial:train")}
+        origin = {"seed": seed, "data": data.sha256, "code": code_digest("training.generation:train")}
         self.settings = {**params.training_settings(row, scale), **origin}
         self.batches, self.rows = Shuffled(len(data.labels), self.recipe.batch, seed), replicas.rows(self.recipe.batch)
         torch.manual_seed(seed)

@@ -1,0 +1,35 @@
+"""Typed parameters: the rows of the paper's tables and the scales they are run at.
+
+``python -m an schema`` prints their JSON Schema.
+"""
+
+from .loading import check_scale, hint, load_published, load_row, load_rows, load_scale, schema
+from .published import Published
+from .rows import AnyRow, AttentiveNorm, InpaintingRow, RecallLayer, RecallRow, Row, SelfAttention
+from .scales import Classifier, Recall, Scale
+from .settings import digest, inpainting_settings, recall_settings, training_settings
+
+__all__ = [
+    "AnyRow",
+    "AttentiveNorm",
+    "Classifier",
+    "InpaintingRow",
+    "Published",
+    "Recall",
+    "RecallLayer",
+    "RecallRow",
+    "Row",
+    "Scale",
+    "SelfAttention",
+    "check_scale",
+    "digest",
+    "hint",
+    "inpainting_settings",
+    "load_published",
+    "load_row",
+    "load_rows",
+    "load_scale",
+    "recall_settings",
+    "schema",
+    "training_settings",
+]

@@ -1,0 +1,108 @@
+"""Reading ``params/``: whatever the models do not know is an error that names file and key."""
+
+import difflib
+import re
+from pathlib import Path
+
+import yaml
+from pydantic import TypeAdapter, ValidationError
+
+from ..errors import UserError
+from .published import Published
+from .rows import AnyRow, Rows
+from .scales import Scale
+from .types import Strict
+
+FOLDER = Path(__file__).resolve().parents[2] / "params"
+
+SCALE_NAME = "^[a-z0-9][a-z0-9_-]*$"  # it stands in paths and command lines
+
+
+def load_rows(task: str | None = None) -> dict[str, AnyRow]:
+    """Rows by name, of every task or of one. Raises UserError naming file and key."""
+    rows = _load(FOLDER / "rows.yaml", Rows)
+    return {name: row for name, row in rows.items() if task in (None, row.task)}
+
+
+def load_row(name: str, task: str | None = None) -> AnyRow:
+    """One row by name. Raises UserError for one that is unknown or of another task."""
+    rows = load_rows(task)
+    if name not in rows:
+        raise UserError(f"unknown row '{name}'{hint(name, rows)}: params/rows.yaml has {', '.join(rows)}.")
+    return rows[name]
+
+
+def load_scale(name: str) -> Scale:
+    """One scale by name. Raises UserError for an unknown or faulty one, and for a name with characters of a shell."""
+    if not re.fullmatch(SCALE_NAME, name):
+        raise UserError(f"scale {name!r}: a scale's name has small letters, digits, '-' and '_' only ({SCALE_NAME}).")
+    path = FOLDER / "scales" / f"{name}.yaml"
+    known = sorted(p.stem for p in path.parent.glob("*.yaml"))
+    if name not in known:
+        raise UserError(f"unknown scale '{name}'{hint(name, known)}: params/scales/ has {', '.join(known)}.")
+    return _load(path, TypeAdapter(Scale))
+
+
+def check_scale(scale_name: str) -> None:
+    """Raise UserError when a scale gives seeds to unknown rows, or its data is neither prepared nor where it says."""
+    scale, rows = load_scale(scale_name), load_rows()
+    for row in scale.row_seeds:
+        if row not in rows:
+            raise UserError(f"params/scales/{scale_name}.yaml: row_seeds has an unknown row '{row}'{hint(row, rows)}.")
+    for prefix, part in (("", scale), ("inpainting.", scale.inpainting)):
+        prepared = Path(part.data_folder, "manifest.json").exists()
+        if part.dataset_path and not prepared and not Path(part.dataset_path).is_dir():
+            raise UserError(
+                f"params/scales/{scale_name}.yaml: {prefix}dataset_path is {part.dataset_path}, which is missing: "
+                f"put or link the {part.dataset} folder there, or name the folder that holds it."
+            )
+
+
+def load_published() -> Published:
+    return _load(FOLDER / "published.yaml", TypeAdapter(Published))
+
+
+def schema() -> dict:
+    """JSON Schema of rows, scales and published numbers, by file."""
+    return {
+        "rows.yaml": Rows.json_schema(),
+        "scales/*.yaml": Scale.model_json_schema(),
+        "published.yaml": Published.model_json_schema(),
+    }
+
+
+def _load(path: Path, adapter: TypeAdapter):
+    shown = path.relative_to(FOLDER.parent)
+    try:
+        return adapter.validate_python(yaml.safe_load(path.read_text()))
+    except yaml.YAMLError as error:
+        raise UserError(f"{shown} is not valid YAML: {' '.join(str(error).split())}.") from None
+    except ValidationError as error:
+        raise UserError(f"{shown}: {_first_fault(error)}.") from None
+
+
+# pydantic names the chosen member of a union in the location; people do not.
+UNION_MEMBERS = [
+    *("generation", "inpainting", "recall"),
+    *("attentive_norm", "self_attention", "contextual_attention", "instance_norm", "batch_norm"),
+]
+
+
+def _first_fault(error: ValidationError) -> str:
+    fault = error.errors()[0]
+    first, *others = fault["loc"] or [""]
+    key = ".".join(str(part) for part in [first, *(part for part in others if part not in UNION_MEMBERS)])
+    if fault["type"] == "extra_forbidden":
+        known = [name for model in Strict.__subclasses__() for name in model.model_fields]
+        return f"unknown key '{key}'{hint(str(fault['loc'][-1]), known)}"
+    if fault["type"] == "missing":
+        return f"key '{key}' is missing"
+    if fault["type"] == "value_error":
+        return f"{key + ': ' if key else ''}{fault['ctx']['error']}"
+    return f"key '{key}' is {fault['input']!r}: {fault['msg'][0].lower()}{fault['msg'][1:]}"
+
+
+def hint(name: str, known) -> str:
+    """The known name that an unknown one was probably meant to be, as an addition to an error's sentence."""
+    close = difflib.get_close_matches(name, known, 1)
+    return f" (did you mean '{close[0]}'?)" if close else ""

@@ -1,0 +1,17 @@
+"""``params/published.yaml``: the numbers that the paper prints."""
+
+from typing import Literal
+
+from .types import Strict
+
+
+class Published(Strict):
+    """Numbers the paper prints; null where it prints none."""
+
+    table1: dict[str, dict[Literal["fid", "intra_fid", "inception_score", "iterations"], float | None]]
+    table2_classes: dict[int, str]
+    table2: dict[str, list[float]]
+    table3: dict[str, dict[Literal["psnr", "ssim", "mae"], float]]
+    table4: dict[str, dict[Literal["inception_score", "fid"], float]]
+    table5_sizes: list[int]
+    table5: dict[str, list[float | None]]
