@@ -22,6 +22,7 @@ LEFT_OUT = {
     "code": "names code and computes nothing",
     "devices": "takes a device, names it and measures its memory; which it is is a resource of the rule",
     "errors": "is raised where there is no result",
+    "layout": "names files; what is in them is their writers' code",
     "processor": "fixes and names what the machine computes with, which each result states beside its numbers",
     "progress": "shows how far a job is",
     "provenance": "says where a result was made",

@@ -1,4 +1,13 @@
-"""File names that the workflow and the verbs share."""
+"""Where the files of a study and of its runs lie, below the working folder. Rules, verbs, reports and tracking ask it.
+
+Names may be wildcards: ``Run("smoke", "{row}", "{seed}").metrics`` is a pattern of the workflow.
+"""
+
+from pathlib import Path
+from typing import NamedTuple
+
+IMAGES = "images.json"  # in a folder of images: vouches for them
+AVERAGED = "generator-averaged.pt"  # the moving average of the generator's weights, where a scale has one
 
 
 def snapshot_name(number: int) -> str:
@@ -6,5 +15,137 @@ def snapshot_name(number: int) -> str:
     return f"generator-{number:03d}.pt"
 
 
-IMAGES = "images.json"  # in a folder of images: vouches for them
-AVERAGED = "generator-averaged.pt"  # the moving average of the generator's weights, where a scale has one
+class Study(NamedTuple):
+    """A scale's files that are of no single run."""
+
+    scale: str
+
+    @property
+    def results(self) -> Path:
+        return Path("results", self.scale)
+
+    @property
+    def reports(self) -> Path:
+        return Path("reports", self.scale)
+
+    @property
+    def samples(self) -> Path:
+        return Path("samples", self.scale)
+
+    @property
+    def classifier(self) -> Path:
+        """Weights of the feature classifier."""
+        return Path("checkpoints", self.scale, "classifier.pt")
+
+    @property
+    def classifier_report(self) -> Path:
+        return self.results / "classifier.json"
+
+    @property
+    def features(self) -> Path:
+        """The training images' features; beside them a .json of what they were made from."""
+        return Path("data/reference", self.scale, "train_features.npy")
+
+    @property
+    def reference(self) -> Path:
+        """The held-out images' metrics."""
+        return self.results / "reference.json"
+
+    @property
+    def timing(self) -> Path:
+        return self.results / "timing.json"
+
+    @property
+    def controls(self) -> Path:
+        """A folder of images for the truth, the input and each completion that needs no training."""
+        return self.samples / "controls"
+
+    def control(self, name: str) -> Path:
+        """A control's metrics."""
+        return self.results / "controls" / f"{name}.json"
+
+    def table(self, number: int | str) -> Path:
+        """A rendered table, without the ending of one of its files."""
+        return self.reports / f"table{number}"
+
+    def figure(self, number: int | str) -> Path:
+        return self.reports / f"figure{number}.png"
+
+    @property
+    def summary(self) -> Path:
+        return self.reports / "metrics.json"
+
+    @property
+    def page(self) -> Path:
+        return self.reports / "index.html"
+
+
+class Run(NamedTuple):
+    """The files of one row's training with one seed, and of what is made of it."""
+
+    scale: str
+    row: str
+    seed: int | str
+
+    def _below(self, folder: str) -> Path:
+        return Path(folder, self.scale, self.row, f"seed-{self.seed}")
+
+    @property
+    def checkpoints(self) -> Path:
+        """The folder of its published weights."""
+        return self._below("checkpoints")
+
+    @property
+    def samples(self) -> Path:
+        """The folder of its generated or completed images."""
+        return self._below("samples")
+
+    @property
+    def results(self) -> Path:
+        return self._below("results")
+
+    @property
+    def scratch(self) -> Path:
+        """The folder of its resume state, while it is trained."""
+        return self._below("scratch")
+
+    @property
+    def events(self) -> Path:
+        """Losses, rates and what the layers did, as JSON lines."""
+        return self.results / "events.jsonl"
+
+    @property
+    def training(self) -> Path:
+        """How its training ended."""
+        return self.results / "training.json"
+
+    @property
+    def metrics(self) -> Path:
+        return self.results / "metrics.json"
+
+    @property
+    def classes(self) -> Path:
+        """Intra-FID of every class."""
+        return self.results / "classes.csv"
+
+    @property
+    def example(self) -> Path:
+        """Of the recall task: one test image, its answers, where the layer looked."""
+        return self.results / "example.json"
+
+    @property
+    def images(self) -> Path:
+        """The array of its generated images; beside it a .json that vouches for it and for the two below."""
+        return self.samples / "samples.npy"
+
+    @property
+    def snapshot_images(self) -> Path:
+        return self.samples / "snapshots.npy"
+
+    @property
+    def averaged_images(self) -> Path:
+        """By averaged weights, where the scale has them."""
+        return self.samples / "averaged.npy"
+
+    def snapshot(self, number: int) -> Path:
+        return self.checkpoints / snapshot_name(number)

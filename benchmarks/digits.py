@@ -69,11 +69,11 @@ def measure(attention: dict | None, seed: int, folder: Path) -> dict[str, float]
     sizes, train = scale(), open_split(folder, "train")
     base = params.load_row("sngan-star").model_dump(mode="json")
     row = params.Row.model_validate(base | {"tables": {}, "attention": attention})
-    job = AdversarialTraining(row, sizes, seed, train, DEVICE)
+    job = AdversarialTraining(row, sizes, seed, train, device=DEVICE)
     for step in range(STEPS):
         job.advance(step, False)
     images, labels = np.zeros((SAMPLES, 16, 16, 3), np.uint8), np.arange(SAMPLES) % CLASSES
-    sample(job.generator, labels, seed, 100, images, DEVICE)
+    sample(job.generator, labels, seed, 100, images, device=DEVICE)
     extractor = classifier_extractor(sizes, CLASSES, folder / "classifier.pt", DEVICE)
     (features, logits), (real, _) = (extract(extractor, i, 100, "features") for i in (images, np.array(train.images)))
     scores = {

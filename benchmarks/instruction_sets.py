@@ -55,7 +55,7 @@ def main() -> None:
 def train(row: str, setting: str, out: Path) -> float:
     """Train at smoke with seed 0; CPU seconds."""
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    files = ["--checkpoints", out, "--events", out / "events.jsonl", "--report", out / "training.json"]
+    files = ["--checkpoints", out, "--events", out / "events.jsonl", "--training", out / "training.json"]
     run(setting, "train", "--row", row, "--seed", 0, "--data", data(), *files, "--scratch", out / "scratch")
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
@@ -64,7 +64,7 @@ def train(row: str, setting: str, out: Path) -> float:
 def score(row: str, setting: str, out: Path) -> dict:
     """Generate and evaluate; the weights' checksum and the scores."""
     about = ["--row", row, "--seed", 0, "--data", data(), "--checkpoints", out]
-    images = ["--samples", out / "samples.npy", "--snapshots", out / "snapshots.npy"]
+    images = ["--images", out / "samples.npy", "--snapshot-images", out / "snapshots.npy"]
     run(setting, "generate", *about, *images)
     extractor = ["--classifier", "checkpoints/smoke/classifier.pt"]
     extractor += ["--features", "data/reference/smoke/train_features.npy", "--training", out / "training.json"]

@@ -43,7 +43,7 @@ def operations_per_image(scale: params.Scale) -> float:
     small = scale.model_copy(update={"recipes": {row.recipe: recipe}})
     images = np.zeros((batch, scale.resolution, scale.resolution, 3), np.uint8)
     job = AdversarialTraining(
-        row, small, 0, Prepared(images, np.zeros(batch, np.int64), CLASSES, ""), torch.device("cpu")
+        row, small, 0, Prepared(images, np.zeros(batch, np.int64), CLASSES, ""), device=torch.device("cpu")
     )
     with FlopCounterMode(display=False) as counter:
         job.advance(0, False)

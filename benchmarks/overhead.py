@@ -47,14 +47,16 @@ def main() -> None:
     times: dict[str, list[float]] = {"bare loop": [], "run": [], "checkpoints": [], "overhead": []}
     with tempfile.TemporaryDirectory() as folder:
         prepare("digits", scale.resolution, folder)
-        job = AdversarialTraining(params.load_row("sngan"), scale, 0, open_split(folder, "train"), torch.device("cpu"))
+        row, data = params.load_row("sngan"), open_split(folder, "train")
+        job = AdversarialTraining(row, scale, 0, data, device=torch.device("cpu"))
+        job.steps, job.snapshot_steps = STEPS, []
         job.advance = advance = Stopwatch(job.advance)
         for number in range(REPEATS + 1):
             advance.seconds = saving.seconds = 0.0
             start = time.perf_counter()
             scratch = Path(folder, f"scratch-{number}")
             scratch.mkdir()
-            loop.run(job, ABOUT, STEPS, [], scale.checkpoint_every, scale.log_every, None, scratch)
+            loop.run(job, ABOUT, scratch)
             run = time.perf_counter() - start
             parts = {"run": run, "checkpoints": saving.seconds, "overhead": run - advance.seconds - saving.seconds}
             start = time.perf_counter()

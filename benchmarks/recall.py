@@ -79,7 +79,7 @@ def train(attention: dict, task: dict, seed: int) -> dict[str, float]:
     scale = params.load_scale("smoke")
     scale = scale.model_copy(update={"recall": scale.recall.model_copy(update={**task, "steps": STEPS})})
     row = params.RecallRow(task="recall", tables={}, attention=attention)
-    job = RecallTraining(row, scale, seed, torch.device("cpu"))
+    job = RecallTraining(row, scale, seed, device=torch.device("cpu"))
     for step in range(scale.recall.steps):
         job.advance(step, False)
     test = test_images(scale.recall, scale.recall.test_images)

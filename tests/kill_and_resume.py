@@ -46,7 +46,7 @@ def use_params(folder: Path, steps: int, checkpoint_every: int = 2, **recipe) ->
 def arguments(data: Path | None, out: Path, row: str = "an", *more: str) -> list[str]:
     """Of ``python -m an train``; the recall task takes no data."""
     paths = {"data": data} if data else {}
-    paths |= {"checkpoints": out, "events": out / "events.jsonl", "report": out / "training.json"}
+    paths |= {"checkpoints": out, "events": out / "events.jsonl", "training": out / "training.json"}
     named = {"row": row, "scale": "nano", "seed": 0, **paths, "scratch": out / "scratch", "gpus": 0}
     return ["train", *(str(a) for name, value in named.items() for a in (f"--{name}", value)), *more]
 
@@ -120,7 +120,7 @@ def compare(row: str, kills: int, steps: int, seed: int, folder: Path) -> bool:
     data = folder / "data"
     task = params.load_row(row).task
     if task == "inpainting":
-        prepare_crops("photographs", 32, 4, data)
+        prepare_crops("photographs", 32, data, test_crops=4)
     elif task == "generation":
         prepare("digits", 32, data)
     else:

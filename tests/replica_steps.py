@@ -23,7 +23,7 @@ with joined(device) as replicas:
     weights = {}
     for name in rows:
         row, scale = params.load_row(name), params.load_scale("nano")
-        job = AdversarialTraining(row, scale, 0, open_split(data, "train"), device, replicas)
+        job = AdversarialTraining(row, scale, 0, open_split(data, "train"), device=device, replicas=replicas)
         for module in job.generator.modules():
             if isinstance(module, torch.nn.BatchNorm2d):
                 module.eval()  # running statistics instead of the batch's

@@ -71,7 +71,9 @@ def evaluated(head: dict, last: int, metrics: dict) -> None:
     folder = Path("nano", head["row"], f"seed-{head['seed']}")
     (Path("samples") / folder).mkdir(parents=True, exist_ok=True)
     rng = np.random.default_rng(head["seed"])
-    np.save(Path("samples") / folder / "samples.npy", rng.integers(0, 256, (100, 32, 32, 3), np.uint8))
+    images = Path("samples") / folder / "samples.npy"
+    np.save(images, rng.integers(0, 256, (100, 32, 32, 3), np.uint8))
+    write_sealed(f"{images}.json", {}, files=[images])
     content = {
         "metrics": metrics | {"label_accuracy": None},
         "curve": [{"step": step, "fid": metrics["fid"] + last - step} for step in (0, last // 2, last)],

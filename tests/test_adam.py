@@ -57,7 +57,7 @@ from an.data.loading import open_split
 from an.training.generation import AdversarialTraining
 import torch
 data = open_split(sys.argv[1], "train")
-job = AdversarialTraining(params.load_row("an"), params.load_scale("nano"), 0, data, torch.device("cpu"))
+job = AdversarialTraining(params.load_row("an"), params.load_scale("nano"), 0, data, device=torch.device("cpu"))
 job.advance(0, True)
 print(*(name for name in ("torch._dynamo", "torch._inductor", "sympy") if name in sys.modules))
 """

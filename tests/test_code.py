@@ -1,6 +1,7 @@
 """What a result depends on: the digests derived from the code, against what runs; and taking results of other code."""
 
 import ast
+import contextlib
 import inspect
 import json
 import os
@@ -36,12 +37,17 @@ def rules() -> dict[str, tuple[str, tuple[str, ...], tuple[str, ...]]]:
     """Of each rule with a digest: its verb, and the digest's entries and files."""
     found = {}
     for file in sorted((ROOT / "workflow/rules").glob("*.smk")):
-        for block in re.split(r"^rule ", file.read_text(), flags=re.MULTILINE)[1:]:
+        blocks = re.split(r"^(?:use rule (\w+) as (\w+) with|rule (\w+)):", file.read_text(), flags=re.MULTILINE)[1:]
+        for origin, derived, name, block in zip(*(blocks[k::4] for k in range(4)), strict=True):
+            verb, entries, files = found.get(origin, (None, (), ()))
             if call := re.search(r"code_digest\(.*\)", block):
                 call = ast.parse(call[0], mode="eval").body
                 files = ast.literal_eval(call.keywords[0].value) if call.keywords else ()
-                verb = re.search(r"python -m an ([a-z-]+)", block)[1]
-                found[block.split(":")[0]] = (verb, tuple(map(ast.literal_eval, call.args)), files)
+                entries = tuple(map(ast.literal_eval, call.args))
+            if shell := re.search(r"python -m an ([a-z-]+)", block):
+                verb = shell[1]
+            if entries:
+                found[derived or name] = (verb, entries, files)
     return found
 
 
@@ -110,100 +116,44 @@ def places(functions) -> set[tuple[str, str]]:
         }
         validator = definitions.get(function.co_qualname.split(".")[0]) == []
         assert around or validator, f"{module}: {function.co_qualname} is in no definition"
-        found |= set() if module == "__main__" else around
+        found |= set() if module.partition(".")[0] in ("__main__", "verbs") else around
     return {place for place in found if not code.left_out(*place)}
 
 
-def verbs(folder: Path) -> list[tuple[str, list]]:
+def verbs() -> list[tuple[str, list]]:
     """Command lines by rule, in an order in which they can run; every row of a kind trains, one of them goes on."""
-    digits, photographs, results = folder / "digits", folder / "photographs", folder / "results"
-    scale, seed, gpus = ("--scale", "nano"), ("--seed", 0), ("--gpus", 0)
-    classifier, features = folder / "classifier.pt", folder / "features.npy"
+    nano, gpus = ("--scale", "nano"), ("--gpus", 0)
+    digits, photographs = ("--data", "data/digits-32"), ("--data", "data/photographs-32")
+    crops = ("--dataset", "photographs", "--resolution", 32, "--test-crops", 4)
     lines = [
-        ("prepare_dataset", ["prepare", "--dataset", "digits", "--resolution", 32, "--data", digits]),
-        (
-            "prepare_photographs",
-            [
-                *("prepare-photographs", "--dataset", "photographs", "--resolution", 32, "--test-crops", 4),
-                *("--data", photographs),
-            ],
-        ),
-        ("time_modules", ["time", *scale, "--out", folder / "timing.json", *gpus]),
-        (
-            "train_classifier",
-            [
-                *("train-classifier", *scale, "--data", digits, "--checkpoint", classifier),
-                *("--report", folder / "classifier.json", *gpus),
-            ],
-        ),
-        (
-            "extract_reference",
-            [
-                *("reference", *scale, "--data", digits, "--classifier", classifier, "--features", features),
-                *("--report", folder / "reference.json", *gpus),
-            ],
-        ),
+        ("prepare_dataset", ["prepare", "--dataset", "digits", "--resolution", 32, *digits]),
+        ("prepare_photographs", ["prepare-photographs", *crops, *photographs]),
+        ("time_modules", ["time", *nano, *gpus]),
+        ("train_classifier", ["train-classifier", *nano, *gpus]),
+        ("extract_reference", ["reference", *nano, *gpus]),
     ]
-    tasks = {"generation": ("train_gan", digits), "inpainting": ("train_inpainting", photographs)}
+    rules = {"generation": "train_gan", "inpainting": "train_inpainting", "recall": "train_recall"}
     for name, row in params.load_rows().items():
-        rule, data = tasks.get(row.task, ("train_recall", None))
-        lines.append((rule, arguments(data, folder / name, name)))
-    run = [*("--row", "an", *scale, *seed), *("--checkpoints", folder / "an")]
-    images = ("--samples", folder / "samples.npy", "--snapshots", folder / "snapshots.npy")
+        lines.append((rules[row.task], ["train", "--row", name, *nano, *gpus]))
+    an, inpainting = ("--row", "an", *nano), ("--row", "an-inpainting", *nano)
     lines += [
-        ("generate_samples", ["generate", *run, "--data", digits, *images, *gpus]),
-        (
-            "evaluate_samples",
-            [
-                *("evaluate-row", *run, "--data", digits, "--classifier", classifier, "--features", features),
-                *("--training", folder / "an/training.json", *images, "--metrics", folder / "an/metrics.json"),
-                *("--classes", folder / "an/classes.csv", *gpus),
-            ],
-        ),
-    ]
-    inpainting = ("--checkpoint", folder / "an-inpainting/generator.pt")
-    heldout = ("--data", photographs, "--folder", folder / "completed")
-    controls = ("--data", photographs, "--folder", folder / "controls")
-    lines += [
-        ("complete_heldout", ["complete-heldout", "--row", "an-inpainting", *scale, *heldout, *inpainting, *gpus]),
-        ("complete_controls", ["complete-controls", *controls]),
-        (
-            "evaluate_completions",
-            [
-                *("evaluate-completions", "--row", "an-inpainting", *seed, *heldout, *inpainting),
-                *("--training", folder / "an-inpainting/training.json", "--metrics", folder / "completions.json"),
-            ],
-        ),
-        (
-            "evaluate_controls",
-            [
-                *("evaluate-completions", "--row", "biharmonic", "--data", photographs),
-                *("--folder", folder / "controls/biharmonic", "--metrics", folder / "controls.json"),
-            ],
-        ),
+        ("generate_samples", ["generate", *an, *gpus]),
+        ("evaluate_samples", ["evaluate-row", *an, *gpus]),
+        ("complete_heldout", ["complete-heldout", *inpainting, *gpus]),
+        ("complete_controls", ["complete-controls", *nano]),
+        ("evaluate_completions", ["evaluate-completions", *inpainting]),
+        ("evaluate_controls", ["evaluate-control", "--control", "biharmonic", *nano]),
     ]
     for name in params.load_rows("recall"):
-        out = folder / name
-        lines.append(
-            (
-                "evaluate_recall",
-                [
-                    *("evaluate-recall", "--row", name, *scale, *seed, "--checkpoint", out / "network.pt"),
-                    *("--training", out / "training.json", "--metrics", out / "metrics.json"),
-                    *("--example", out / "example.json", *gpus),
-                ],
-            )
-        )
-    made = ("--scale", "smoke", "--results", results)  # of result_files
+        lines.append(("evaluate_recall", ["evaluate-recall", "--row", name, *nano, *gpus]))
     tables = {1: "quality", 2: "quality", 3: "inpainting", 4: "quality", 5: "timing", 6: "recall"}
-    for number, kind in tables.items():
-        lines.append((f"render_{kind}_table", ["table", "--table", number, *made, "--reports", folder]))
-    shown = folder / "shown"  # the folders that figure 9 shows
+    for number, kind in tables.items():  # these of result_files
+        lines.append((f"render_{kind}_table", ["table", "--table", number]))
     lines += [
-        ("draw_figure9", ["figure", "--figure", 9, "--source", shown, *seed, "--out", folder / "figure9.png"]),
-        ("draw_figure10", ["figure", "--figure", 10, "--source", results, *seed, "--out", folder / "figure10.png"]),
-        ("summarise_scores", ["summarise", *made, "--out", folder / "summary.json"]),
-        ("render_index", ["index", *made, "--reports", folder]),
+        ("draw_figure9", ["figure", "--figure", 9, *nano]),
+        ("draw_figure10", ["figure", "--figure", 10]),
+        ("summarise_scores", ["summarise"]),
+        ("render_index", ["index"]),
     ]
     return lines
 
@@ -212,23 +162,23 @@ def verbs(folder: Path) -> list[tuple[str, list]]:
 def executed(tmp_path_factory) -> dict[str, set]:
     """By rule, the definitions of the package that its verb ran; and that it was the rule's verb."""
     folder, ran = tmp_path_factory.mktemp("executed"), {rule: set() for rule in RULES}
-    make_results(folder / "results")
-    for rule, line in verbs(folder):
-        assert line[0] == RULES[rule][0]
-        if rule == "draw_figure9":
-            for name, made in {"controls": "controls", "ca": "completed", "an-inpainting": "completed"}.items():
-                place = folder / "shown" / name / ("" if name == "controls" else "seed-0")
-                shutil.copytree(folder / made, place)
-        with recorded() as functions:
-            status = main([str(word) for word in line])
-        assert status == 0, line
-        ran[rule] |= places(functions)
+    make_results(folder / "results/smoke")
+    with contextlib.chdir(folder):
+        for rule, line in verbs():
+            assert line[0] == RULES[rule][0]
+            if rule == "draw_figure9":
+                shutil.copytree("samples/nano/an-inpainting", "samples/nano/ca")
+            with recorded() as functions:
+                status = main([str(word) for word in line])
+            assert status == 0, line
+            ran[rule] |= places(functions)
     return ran
 
 
 def test_every_rule_that_runs_a_verb_has_a_digest():
     text = "".join(file.read_text() for file in (ROOT / "workflow/rules").glob("*.smk"))
-    assert len(RULES) == len(re.findall(r"^rule \w+:(?:(?!^rule ).)*?python -m an", text, re.MULTILINE | re.DOTALL))
+    written = re.findall(r"^rule \w+:(?:(?!^rule ).)*?python -m an", text, re.MULTILINE | re.DOTALL)
+    assert len(RULES) == len(written) + len(re.findall(r"^use rule ", text, re.MULTILINE))
 
 
 @pytest.mark.parametrize("rule", RULES)

@@ -160,7 +160,7 @@ def test_batch_size_changes_features_by_rounding_alone(weights, small):
 def test_features_go_to_a_memory_mapped_file(tmp_path):
     mean = Extractor("mean", lambda a: (torch.from_numpy(a).double().mean((1, 2)).float(),) * 2, "", "none")
     images, _ = pictures(20, 5, 5)
-    features, logits = extract(mean, images, 6, "test", tmp_path / "kept.npy")
+    features, logits = extract(mean, images, 6, "test", file=tmp_path / "kept.npy")
     assert isinstance(features, np.memmap) and features.shape == logits.shape == (20, 3)
     np.testing.assert_array_equal(features, extract(mean, images, 20, "test")[0])
 
@@ -202,7 +202,7 @@ def test_changed_data_never_returns_an_old_number(tmp_path, weights, small, fold
     from an.evaluation import statistics
 
     made = []
-    monkeypatch.setattr(statistics, "extract", lambda *a: made.append(1) or extract(*a))
+    monkeypatch.setattr(statistics, "extract", lambda *a, **k: made.append(1) or extract(*a, **k))
     samples = folders[0]
     real = save(tmp_path / "real", pictures(24, 2, 20)[0])
     run = lambda: evaluate(samples, real, tmp_path / "a.json", CPU, weights=weights, cache=tmp_path / "cache")  # noqa: E731

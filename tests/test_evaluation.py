@@ -109,7 +109,8 @@ def test_per_class_compares_like_with_like():
 
 
 def test_classifier_reaches_95_percent_on_held_out_digits(digits, tmp_path):
-    train_classifier("smoke", digits, tmp_path / "classifier.pt", tmp_path / "classifier.json", CPU)
+    files = {"classifier": tmp_path / "classifier.pt", "classifier_report": tmp_path / "classifier.json"}
+    train_classifier("smoke", data=digits, **files, device=CPU)
     report = json.loads((tmp_path / "classifier.json").read_text())
     assert report["accuracy"]["heldout"] >= 0.95
     from an.data.loading import open_split
@@ -142,13 +143,13 @@ def test_an_image_depends_on_its_seed_and_label_alone():
     outs = []
     for count, batch in ((23, 5), (23, 23), (11, 4)):
         out = np.zeros((count, 32, 32, 3), np.uint8)
-        sample(generator, labels[:count], 7, batch, out, CPU)
+        sample(generator, labels[:count], 7, batch, out, device=CPU)
         outs.append(out.astype(int))
     # Another batch size may pick another convolution kernel: one grey level at most, and rarely.
     assert abs(outs[0] - outs[1]).max() <= 1 and (outs[0] != outs[1]).mean() < 1e-3
     assert abs(outs[0][:11] - outs[2]).max() <= 1
     other = np.zeros((23, 32, 32, 3), np.uint8)
-    sample(generator, labels, 8, 5, other, CPU)
+    sample(generator, labels, 8, 5, other, device=CPU)
     assert (outs[0] != other).any(axis=(1, 2, 3)).all(), "another seed gives other images"
 
 
@@ -209,7 +210,7 @@ def test_predicted_memory_is_what_a_module_takes(pool):
 
 
 def test_missing_checkpoints_are_one_sentence(project, digits):
-    paths = ("--checkpoints", "nowhere", "--samples", "s.npy", "--snapshots", "t.npy")
+    paths = ("--checkpoints", "nowhere", "--images", "s.npy", "--snapshot-images", "t.npy")
     done = an(project, "generate", "--row", "an", "--scale", "nano", "--seed", 0, "--data", digits, *paths)
     assert done.returncode == 1 and "is missing: train the row first" in done.stderr
     assert not (project / "s.npy").exists()
@@ -222,7 +223,8 @@ def generated(digits, tmp_path_factory):
     torch.manual_seed(0)
     network = FeatureClassifier(params.load_scale("nano").evaluation.classifier.channels, 10)
     save_tensors(folder / "classifier.pt", network.state_dict())
-    extract_reference("nano", digits, folder / "classifier.pt", folder / "f.npy", folder / "reference.json", CPU)
+    files = {"classifier": folder / "classifier.pt", "features": folder / "f.npy"}
+    extract_reference("nano", data=digits, **files, reference=folder / "reference.json", device=CPU)
     rng, real = np.random.default_rng(0), np.load(digits / "train_images.npy")
     np.save(folder / "samples.npy", real[:100])
     noise = rng.integers(0, 256, (2, 50, 32, 32, 3), np.uint8)
@@ -242,9 +244,11 @@ def test_a_result_carries_its_training_and_its_curve_ends_where_that_diverged(
     training = {"key": "an/seed-0@0123456789abcdef", "status": status, "step": step, "reason": None}
     training["attention"] = {"generator_layout_information": 0.5}
     write_sealed(tmp_path / "training.json", training, {"seconds": 1.0}, [generated / "generator-002.pt"])
-    made = (tmp_path / "training.json", generated / "samples.npy", generated / "snapshots.npy", None)
-    reference = (generated / "classifier.pt", generated / "f.npy", generated)
-    evaluate_row("an", "nano", 0, digits, *reference, *made, tmp_path / "m.json", tmp_path / "c.csv", CPU)
+    reference = {"data": digits, "classifier": generated / "classifier.pt", "features": generated / "f.npy"}
+    made = {"checkpoints": generated, "training": tmp_path / "training.json"}
+    made |= {"images": generated / "samples.npy", "snapshot_images": generated / "snapshots.npy"}
+    files = {"averaged_images": tmp_path / "none", "metrics": tmp_path / "m.json", "classes": tmp_path / "c.csv"}
+    evaluate_row("an", "nano", 0, **reference, **made, **files, device=CPU)
     result = json.loads((tmp_path / "m.json").read_text())
     assert [point["step"] for point in result["curve"]] == steps
     reached = [point["step"] for point in result["curve"] if point["fid"] <= result["protocol"]["converged_fid"]]

@@ -42,7 +42,7 @@ def test_gradient_penalty_of_a_linear_critic_is_its_weight_s_norm(masked):
     whole = (critic.whole.square() * mask).sum().sqrt()
     patch = (critic.patch.square() * losses.crop(mask, BOX)).sum().sqrt()
     expected = (whole - 1) ** 2 + (patch - 1) ** 2
-    penalty = losses.gradient_penalty(critic, truth, completed, BOX, hole() if masked else None)
+    penalty = losses.gradient_penalty(critic, truth, completed, BOX, mask=hole() if masked else None)
     torch.testing.assert_close(penalty, expected)
     # d/dw (|w| - 1)^2 = 2 (|w| - 1) w / |w|, inside the hole: the penalty teaches the critic.
     penalty.backward()
@@ -54,8 +54,8 @@ def test_critic_loss_of_a_linear_critic():
     completed = complete(truth, hole(), image(5, 3, 8, 8, seed=3))
     (real_whole, real_patch), (whole, patch) = (critic(x, losses.crop(x, BOX)) for x in (truth, completed))
     expected = (whole + patch - real_whole - real_patch).mean()
-    expected = expected + 10 * losses.gradient_penalty(critic, truth, completed, BOX, hole())
-    torch.testing.assert_close(losses.critic_loss(critic, truth, completed, BOX, hole()), expected)
+    expected = expected + 10 * losses.gradient_penalty(critic, truth, completed, BOX, mask=hole())
+    torch.testing.assert_close(losses.critic_loss(critic, truth, completed, BOX, mask=hole()), expected)
     torch.testing.assert_close(losses.adversarial(critic, completed, BOX), -(whole + patch).mean())
 
 
@@ -69,7 +69,7 @@ def test_the_penalty_is_taken_between_truth_and_completion():
 
     critic, truth, completed = Square(), torch.zeros(64, 3, 8, 8), torch.ones(64, 3, 8, 8)
     torch.manual_seed(0)
-    penalty = losses.gradient_penalty(critic, truth, completed, BOX, None)
+    penalty = losses.gradient_penalty(critic, truth, completed, BOX, mask=None)
     t = critic.images[:, 0, 0, 0]
     assert (critic.images == t[:, None, None, None]).all() and 0 <= t.min() < 0.1 and 0.9 < t.max() <= 1
     sides = [(2 * x.flatten(1).norm(dim=1) - 1).square().mean() for x in (critic.images, critic.patches)]
@@ -81,13 +81,13 @@ def test_a_critic_step_has_finite_gradients_and_an_indifferent_critic_too():
     critic, mask = InpaintingDiscriminator(4, 8, 4).double(), hole()
     truth = image(3, 3, 8, 8)
     completed = complete(truth, mask, image(3, 3, 8, 8, seed=1))
-    losses.critic_loss(critic, truth, completed, BOX, mask).backward()
+    losses.critic_loss(critic, truth, completed, BOX, mask=mask).backward()
     assert all(torch.isfinite(p.grad).all() for p in critic.parameters())
     assert all(p.grad.any() for name, p in critic.named_parameters() if name.endswith("weight"))
     for head in (critic.of_image[-1], critic.of_patch[-1]):
         nn.init.zeros_(head.weight)  # the gradient's norm is 0, where a square root has no derivative
     critic.zero_grad()
-    losses.critic_loss(critic, truth, completed, BOX, mask).backward()
+    losses.critic_loss(critic, truth, completed, BOX, mask=mask).backward()
     assert all(torch.isfinite(p.grad).all() for p in critic.parameters())
 
 
@@ -98,7 +98,7 @@ def test_the_penalty_trains_a_critic_towards_slope_one():
     optimizer = torch.optim.SGD(critic.parameters(), 0.1)
     for _ in range(100):
         optimizer.zero_grad()
-        losses.gradient_penalty(critic, truth, -truth, BOX, hole()).backward()
+        losses.gradient_penalty(critic, truth, -truth, BOX, mask=hole()).backward()
         optimizer.step()
     assert (critic.whole * hole()[0]).norm().item() == pytest.approx(1, abs=1e-6)
 
@@ -134,7 +134,7 @@ def test_discounted_reconstruction_by_a_loop():
                             expected += error * weights[0, 0, i - 2, j - 3] / 16
                         if mask[0, 0, i, j] == 0:
                             expected += error / known_pixels
-    torch.testing.assert_close(losses.discounted_reconstruction(truth, coarse, fine, mask, BOX), expected)
+    torch.testing.assert_close(losses.discounted_reconstruction(truth, coarse, fine, mask=mask, box=BOX), expected)
 
 
 def test_losses_reach_both_stages():
@@ -142,7 +142,7 @@ def test_losses_reach_both_stages():
     truth = image(2, 3, 8, 8)
     for loss in (
         losses.reconstruction(truth, coarse, fine),
-        losses.discounted_reconstruction(truth, coarse, fine, hole(), BOX),
+        losses.discounted_reconstruction(truth, coarse, fine, mask=hole(), box=BOX),
     ):
         gradients = torch.autograd.grad(loss, (coarse, fine))
         assert all(g.ne(0).all() for g in gradients)

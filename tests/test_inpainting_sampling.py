@@ -9,7 +9,7 @@ from PIL import Image
 from an import params
 from an.data.crop_preparation import prepare_crops
 from an.errors import UserError
-from an.evaluation.inpainting import evaluate_completions
+from an.evaluation.inpainting import evaluate_completions, evaluate_control
 from an.files import sha256
 from an.models import build_inpainting_generator
 from an.sampling.controls import complete_controls
@@ -29,14 +29,14 @@ def generator(row):
 def weights(tmp_path_factory):
     folder = tmp_path_factory.mktemp("weights")
     for row in ("ca", "an-inpainting"):
-        save_tensors(folder / f"{row}.pt", generator(row).state_dict())
+        save_tensors(folder / row / "generator.pt", generator(row).state_dict())
     return folder
 
 
 @pytest.fixture(scope="module")
 def photographs(tmp_path_factory):
     folder = tmp_path_factory.mktemp("photographs")
-    prepare_crops("photographs", 32, 4, folder)
+    prepare_crops("photographs", 32, folder, test_crops=4)
     return folder
 
 
@@ -60,30 +60,31 @@ def test_held_out_images_controls_and_their_metrics(photographs, weights, tmp_pa
     import json
 
     complete_controls(photographs, tmp_path / "controls")
-    complete_heldout("ca", "nano", photographs, weights / "ca.pt", tmp_path / "ca", CPU)
-    write_sealed(tmp_path / "training.json", {"status": "finished"}, files=[weights / "ca.pt"])
-    sources = {"ca": (0, weights / "ca.pt", tmp_path / "training.json"), "biharmonic": (None, None, None)}
-    results = {}
-    for name, folder in (("ca", tmp_path / "ca"), ("biharmonic", tmp_path / "controls/biharmonic")):
-        seed, *source = sources[name]
-        evaluate_completions(name, seed, photographs, folder, *source, tmp_path / f"{name}.json")
-        results[name] = json.loads((tmp_path / f"{name}.json").read_text())
+    row = {"data": photographs, "checkpoints": weights / "ca", "samples": tmp_path / "ca"}
+    complete_heldout("ca", "nano", **row, device=CPU)
+    checkpoint = weights / "ca/generator.pt"
+    write_sealed(tmp_path / "training.json", {"status": "finished", "attention": {}}, files=[checkpoint])
+    row |= {"training": tmp_path / "training.json", "metrics": tmp_path / "ca.json"}
+    evaluate_completions("ca", 0, **row)
+    control = {"samples": tmp_path / "controls/biharmonic", "metrics": tmp_path / "biharmonic.json"}
+    evaluate_control("biharmonic", data=photographs, **control)
+    results = {name: json.loads((tmp_path / f"{name}.json").read_text()) for name in ("ca", "biharmonic")}
     psnr = {name: result["metrics"]["psnr"] for name, result in results.items()}
     assert psnr["biharmonic"] > psnr["ca"] > 5, "an untrained network is no better"
-    assert results["ca"]["training"] == {"status": "finished"} and results["biharmonic"]["training"] is None
-    assert results["ca"]["provenance"]["checkpoint"] == str(weights / "ca.pt")
-    assert results["ca"]["provenance"]["checkpoint_sha256"] == sha256(weights / "ca.pt")
+    assert results["ca"]["training"]["status"] == "finished" and results["biharmonic"]["training"] is None
+    assert results["ca"]["provenance"]["checkpoint"] == str(checkpoint)
+    assert results["ca"]["provenance"]["checkpoint_sha256"] == sha256(checkpoint)
     changed = np.asarray(Image.open(tmp_path / "ca/002.png")).copy()
     changed[0, 0] += 1
     Image.fromarray(changed).save(tmp_path / "ca/002.png")
     with pytest.raises(UserError, match=r"002\.png was changed after it was made"):
-        evaluate_completions("ca", 0, photographs, tmp_path / "ca", None, None, tmp_path / "x.json")
+        evaluate_completions("ca", 0, **row)
     write_sealed(tmp_path / "ca/images.json", {}, files=sorted((tmp_path / "ca").glob("*.png")))
     with pytest.raises(UserError, match=r"002\.png differs from the test image outside the hole"):
-        evaluate_completions("ca", 0, photographs, tmp_path / "ca", None, None, tmp_path / "x.json")
+        evaluate_completions("ca", 0, **row)
     (tmp_path / "ca/001.png").unlink()
     with pytest.raises(UserError, match=r"001\.png is missing"):
-        evaluate_completions("ca", 0, photographs, tmp_path / "ca", None, None, tmp_path / "x.json")
+        evaluate_completions("ca", 0, **row)
 
 
 @pytest.fixture
@@ -95,7 +96,7 @@ def picture(tmp_path):
     return tmp_path
 
 
-def call(folder, weights, row="ca", image="in.png", mask="mask.png", checkpoint="ca.pt"):
+def call(folder, weights, row="ca", image="in.png", mask="mask.png", checkpoint="ca/generator.pt"):
     named = ("--mask", folder / mask, "--row", row, "--scale", "nano", "--checkpoint", weights / checkpoint)
     return an(ROOT, "complete", folder / image, *named, "--out", folder / "out.png")
 

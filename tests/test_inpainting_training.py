@@ -12,13 +12,13 @@ from an.training.inpainting import InpaintingTraining
 @pytest.fixture(scope="module")
 def photographs(tmp_path_factory):
     folder = tmp_path_factory.mktemp("photographs-32")
-    prepare_crops("photographs", 32, 4, folder)
+    prepare_crops("photographs", 32, folder, test_crops=4)
     return open_training_photographs(folder)
 
 
 def job(photographs, losses):
     row = params.load_row("an-inpainting").model_copy(update={"losses": losses})
-    return InpaintingTraining(row, params.load_scale("nano"), 0, photographs, torch.device("cpu"))
+    return InpaintingTraining(row, params.load_scale("nano"), 0, photographs, device=torch.device("cpu"))
 
 
 @pytest.mark.parametrize("losses", ["paper", "released"])

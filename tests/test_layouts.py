@@ -130,8 +130,8 @@ def test_inspection_of_a_training_run_is_of_every_one_of_its_networks(digits):
     from an.data.loading import open_split
     from an.training.generation import AdversarialTraining
 
-    device = torch.device("cpu")
-    job = AdversarialTraining(params.load_row("an"), params.load_scale("nano"), 0, open_split(digits, "train"), device)
+    row, scale, data = params.load_row("an"), params.load_scale("nano"), open_split(digits, "train")
+    job = AdversarialTraining(row, scale, 0, data, device=torch.device("cpu"))
     torch.nn.init.constant_(job.generator.blocks[1].norm2.rho, 0.25)
     torch.nn.init.constant_(job.discriminator.blocks[0].attention_before_relu.rho, 0.75)
     first = job.inspect()

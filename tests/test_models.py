@@ -174,8 +174,12 @@ def test_every_placement_is_used_by_the_forward_pass(placement):
     from an.models import Discriminator, Generator
 
     attention = params.AttentiveNorm(kind="attentive_norm", regions=4, placement=placement)
-    generator = Generator([8, 8, 8], 4, 3, True, attention, 8)
-    discriminator = Discriminator([8, 8], 2, "output", True, 3, "projection", attention, 16, 8)
+    generator = Generator([8, 8, 8], 4, 3, spectral=True, attention=attention, attention_resolution=8)
+    discriminator = Discriminator(
+        *([8, 8], 2, 3),
+        **{"hidden": "output", "head_bias": True, "conditioning": "projection"},
+        **{"attention": attention, "resolution": 16, "attention_resolution": 8},
+    )
     labels = torch.arange(2)
     discriminator(generator(torch.randn(2, 4), labels), labels)[0].sum().backward()
     layers = [m for n in (generator, discriminator) for m in n.modules() if isinstance(m, AttentiveNorm2d)]

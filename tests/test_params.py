@@ -42,33 +42,16 @@ FAULTS = [
 @pytest.mark.parametrize(("file", "change", "message"), FAULTS)
 def test_a_fault_is_one_sentence_that_names_file_and_key(project, file, change, message):
     edit(project, file, change)
-    if file == "rows.yaml":
-        arguments = (
-            "--scale",
-            "nano",
-            "--seed",
-            0,
-            "--data",
-            "x",
-            "--checkpoints",
-            "x",
-            "--events",
-            "x",
-            "--report",
-            "x",
-        )
-        done = an(project, "train", "--row", "an", *arguments, "--scratch", "out")
-    else:
-        done = an(project, "time", "--scale", "nano", "--out", "out")
+    verb = ("train", "--row", "an") if file == "rows.yaml" else ("time",)
+    done = an(project, *verb, "--scale", "nano")
     assert done.returncode == 1 and message in done.stderr and f"params/{file}" in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1
-    assert not (project / "out").exists()
+    assert not (project / "results").exists() and not (project / "scratch").exists()
 
 
 def test_not_yaml(project):
     (project / "params/rows.yaml").write_text("an: {")
-    arguments = ("--seed", 0, "--data", "x", "--checkpoints", "x", "--events", "x", "--report", "x", "--scratch", "x")
-    done = an(project, "train", "--row", "an", "--scale", "nano", *arguments)
+    done = an(project, "train", "--row", "an", "--scale", "nano")
     assert done.returncode == 1 and "params/rows.yaml is not valid YAML" in done.stderr
 
 

@@ -19,7 +19,7 @@ from an.files import sha256
 @pytest.fixture(scope="module")
 def prepared(tmp_path_factory):
     folder = tmp_path_factory.mktemp("photographs-64")
-    prepare_crops("photographs", 64, 8, folder)
+    prepare_crops("photographs", 64, folder, test_crops=8)
     return folder
 
 
@@ -65,7 +65,7 @@ def test_manifest_vouches_for_every_array(prepared):
 
 
 def test_preparing_twice_gives_the_same_bytes(prepared, tmp_path):
-    prepare_crops("photographs", 64, 8, tmp_path)
+    prepare_crops("photographs", 64, tmp_path, test_crops=8)
     assert (tmp_path / "manifest.json").read_text() == (prepared / "manifest.json").read_text()
 
 
@@ -125,8 +125,8 @@ def streets(tmp_path):
 
 
 def test_random_crops_are_exact_and_reach_everywhere(streets, tmp_path):
-    write_crops(paris.paris_folder(streets), "paris_streetview", 8, 2, tmp_path / "small")
-    write_crops(paris.paris_folder(streets), "paris_streetview", 16, 2, tmp_path / "out")
+    write_crops(paris.paris_folder(streets), "paris_streetview", 8, tmp_path / "small", test_crops=2)
+    write_crops(paris.paris_folder(streets), "paris_streetview", 16, tmp_path / "out", test_crops=2)
     assert open_training_photographs(tmp_path / "small").table.tolist() == [[k, k * 112, 8, 14] for k in range(3)]
     train = open_training_photographs(tmp_path / "out")
     crops = np.concatenate([train.random_crops(number, 6, 0) for number in range(100)])
@@ -151,7 +151,7 @@ def prepare_with_counts(root, folder):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(paris, "TRAIN", 3)
         patch.setattr(paris, "HELDOUT", 2)
-        return prepare_crops("paris_streetview", 16, 2, folder, str(root))
+        return prepare_crops("paris_streetview", 16, folder, test_crops=2, path=str(root))
 
 
 def test_paris_faults_say_how_to_get_it(streets, tmp_path):
@@ -162,11 +162,11 @@ def test_paris_faults_say_how_to_get_it(streets, tmp_path):
     with pytest.raises(UserError, match="dataset_path is not set"):
         paris.paris_streetview(None)
     with pytest.raises(UserError, match=r"000\.png has no room for 2 different test crops .* fewer than 4"):
-        write_crops(paris.paris_folder(streets), "paris_streetview", 16, 4, tmp_path / "out")
+        write_crops(paris.paris_folder(streets), "paris_streetview", 16, tmp_path / "out", test_crops=4)
     broken = streets / "paris_train_original/1.JPG"
     broken.write_bytes(broken.read_bytes()[:50])
     with pytest.raises(UserError, match=r"1\.JPG is not a readable image"):
-        write_crops(paris.paris_folder(streets), "paris_streetview", 16, 2, tmp_path / "other")
+        write_crops(paris.paris_folder(streets), "paris_streetview", 16, tmp_path / "other", test_crops=2)
     assert not list((tmp_path / "other").glob("*")), "nothing half-written stays"
 
 

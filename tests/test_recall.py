@@ -131,8 +131,8 @@ def test_the_rate_rises_and_falls():
 
 def test_steps_are_supervised_by_the_colours_of_their_own_images():
     row, scale = params.load_row("recall-none"), params.load_scale("nano")
-    job, cpu = RecallTraining(row, scale, 5, torch.device("cpu")), torch.device("cpu")
-    twin = RecallTraining(row, scale, 5, cpu)
+    job, cpu = RecallTraining(row, scale, 5, device=torch.device("cpu")), torch.device("cpu")
+    twin = RecallTraining(row, scale, 5, device=cpu)
     size = {"keys": scale.recall.keys, "gap": scale.recall.gap, "count": scale.recall.batch}
     images, painted = map(torch.from_numpy, draw(**size, seed=5, number=2))
     losses, measures = job.advance(2, True)
@@ -148,7 +148,7 @@ def test_a_layer_learns_what_no_layer_can():
     scale, accuracy = scale.model_copy(update={"recall": quick}), {}
     images, painted = fixed_images(quick, 512)
     for row in ("recall-none", "recall-sa"):
-        job = RecallTraining(params.load_row(row), scale, 0, torch.device("cpu"))
+        job = RecallTraining(params.load_row(row), scale, 0, device=torch.device("cpu"))
         for step in range(quick.steps):
             job.advance(step, False)
         with torch.no_grad():

@@ -60,7 +60,7 @@ def test_two_replicas_go_on_when_sampling_ends(digits, tmp_path):
 
 def test_two_replicas_train_the_inpainting_row_as_one_process(tmp_path):
     data = tmp_path / "data"
-    prepare_crops("photographs", 32, 4, data)
+    prepare_crops("photographs", 32, data, test_crops=4)
     one, two, log = tmp_path / "one", tmp_path / "two", tmp_path / "log"
     assert finish(arguments(data, one, "ca"), log) == 0, log.read_text()
     run = [*TORCHRUN, "-m", "an", *arguments(data, two, "ca")]

@@ -290,7 +290,7 @@ def test_html_escapes_what_it_shows(results, tmp_path):
 
 def test_explain_names_every_seed_of_a_cell(results, tmp_path):
     diverge(results, "an", 1)
-    text = explain("table1", "an", "fid", "smoke", results, tmp_path)
+    text = explain("table1", "an", "fid", scale_name="smoke", results=results, reports=tmp_path)
     assert "Table 1. Class-conditional generation: an, fid, scale smoke" in text
     assert "published   17.84" in text and "reproduced  14.00 (diverged 1/2) over 1 of 2 seeds" in text
     assert "seed 0: 14\n" in text and "seed 1: 16, left out of the mean: training diverged" in text
@@ -324,7 +324,7 @@ def test_explain_names_every_seed_of_a_cell(results, tmp_path):
     ],
 )
 def test_explain_knows_cells_of_every_table(results, tmp_path, cell, expected):
-    text = explain(*cell, "smoke", results, tmp_path)
+    text = explain(*cell, scale_name="smoke", results=results, reports=tmp_path)
     assert all(part in text for part in expected), text
 
 
@@ -339,7 +339,7 @@ def test_explain_knows_cells_of_every_table(results, tmp_path, cell, expected):
 )
 def test_explain_refuses_what_no_table_has(results, tmp_path, cell, message):
     with pytest.raises(UserError, match=message):
-        explain(*cell, "smoke", results, tmp_path)
+        explain(*cell, scale_name="smoke", results=results, reports=tmp_path)
 
 
 def test_reporting_needs_no_torch(results, tmp_path):
@@ -360,6 +360,6 @@ from an.reporting.explain import explain
 from an.reporting.render import render
 for table in {sorted(TITLES)}:
     render(table, "smoke", {str(results)!r}, {str(tmp_path)!r})
-explain("table1", "an", "fid", "smoke", {str(results)!r}, {str(tmp_path)!r})
+explain("table1", "an", "fid", scale_name="smoke", results={str(results)!r}, reports={str(tmp_path)!r})
 """
     subprocess.run([sys.executable, "-c", program], cwd=ROOT, check=True)

@@ -14,7 +14,7 @@ from an.metrics.restoration import biharmonic, mean_colour, psnr
 @pytest.fixture(scope="module")
 def prepared(tmp_path_factory):
     folder = tmp_path_factory.mktemp("textures-32")
-    prepare_crops("textures", 32, 16, folder)
+    prepare_crops("textures", 32, folder, test_crops=16)
     return folder
 
 

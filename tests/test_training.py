@@ -35,7 +35,7 @@ def longer(tmp_path, monkeypatch):
 @pytest.fixture(scope="module")
 def photographs(tmp_path_factory):
     folder = tmp_path_factory.mktemp("photographs-32")
-    prepare_crops("photographs", 32, 4, folder)
+    prepare_crops("photographs", 32, folder, test_crops=4)
     return folder
 
 
@@ -239,7 +239,8 @@ def test_lower_precision_trains_the_same_networks(digits):
     losses = {}
     for precision in ("float32", "bfloat16"):
         scale = params.load_scale("nano").model_copy(update={"precision": precision})
-        job = AdversarialTraining(params.load_row("an"), scale, 0, open_split(digits, "train"), torch.device("cpu"))
+        data = open_split(digits, "train")
+        job = AdversarialTraining(params.load_row("an"), scale, 0, data, device=torch.device("cpu"))
         losses[precision], _ = job.advance(0, False)
         assert all(p.dtype == torch.float32 for p in job.generator.parameters())
     for name, loss in losses["bfloat16"].items():
@@ -252,7 +253,7 @@ def test_every_random_state_is_kept(longer, digits, tmp_path):
 
     longer(2)
     job = AdversarialTraining(
-        params.load_row("an"), params.load_scale("nano"), 0, open_split(digits, "train"), torch.device("cpu")
+        params.load_row("an"), params.load_scale("nano"), 0, open_split(digits, "train"), device=torch.device("cpu")
     )
 
     def draw():

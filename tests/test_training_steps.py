@@ -13,6 +13,7 @@ from an.layout import AVERAGED
 from an.models import build
 from an.models.attention import attentive_norms
 from an.training.generation import AdversarialTraining, train
+from an.training.loop import Files
 from an.training.losses import hinge_discriminator
 from an.training.recall import RecallTraining
 from an.weights import load_tensors
@@ -21,7 +22,7 @@ CPU = torch.device("cpu")
 
 
 def adversarial(row, digits, scale=None) -> AdversarialTraining:
-    return AdversarialTraining(params.load_row(row), scale or params.load_scale("nano"), 0, digits, CPU)
+    return AdversarialTraining(params.load_row(row), scale or params.load_scale("nano"), 0, digits, device=CPU)
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +54,8 @@ def test_the_averaged_generator_is_normalized_by_its_own_singular_values(digits,
     nano = params.loading.FOLDER / "scales/nano.yaml"
     nano.write_text(nano.read_text() + "ema: 0.5\n")
     out = tmp_path / "out"
-    train("an", "nano", 0, digits, out, out / "events.jsonl", out / "training.json", tmp_path / "scratch", None, CPU)
+    files = Files(out, out / "events.jsonl", out / "training.json", tmp_path / "scratch")
+    train("an", "nano", 0, files, data=digits, device=CPU)
     job = adversarial("an", prepared)
     for step in range(10):  # the same run once more, to see the average as training has it
         job.advance(step, False)
@@ -109,10 +111,10 @@ def test_sampling_ends_after_its_share_of_the_steps(prepared, row, share):
     longer = scale.recipes["ttur"].model_copy(update={"steps": 4})
     scale = scale.model_copy(update={"recipes": {**scale.recipes, "ttur": longer}})
     if row == "an":
-        job = AdversarialTraining(settings, scale, 0, prepared, CPU)
+        job = AdversarialTraining(settings, scale, 0, prepared, device=CPU)
         layers = [*attentive_norms(job.generator), *attentive_norms(job.discriminator)]
     else:
-        job = RecallTraining(settings, scale, 0, CPU)
+        job = RecallTraining(settings, scale, 0, device=CPU)
         layers = attentive_norms(job.network)
     for layer in layers:
         torch.nn.init.ones_(layer.rho)  # 0 would keep everything else in the layer where it is

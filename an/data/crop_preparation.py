@@ -28,7 +28,9 @@ from .textures import TRAIN, texture_arrays
 SOURCES = {"photographs": photographs, "paris_streetview": paris_streetview}
 
 
-def prepare_crops(dataset: str, resolution: int, test_crops: int, folder: str | Path, path: str | None = None) -> dict:
+def prepare_crops(
+    dataset: str, resolution: int, folder: str | Path, *, test_crops: int, path: str | None = None
+) -> dict:
     """Write a data set's arrays and ``manifest.json`` into a folder; return the manifest.
 
     ``test_crops`` are dealt out evenly to the held-out photographs (Paris StreetView: 100, one each); of
@@ -37,7 +39,7 @@ def prepare_crops(dataset: str, resolution: int, test_crops: int, folder: str | 
     """
     if dataset == "textures":
         return write_textures(resolution, test_crops, Path(folder))
-    return write_crops(SOURCES[dataset](path), dataset, resolution, test_crops, Path(folder))
+    return write_crops(SOURCES[dataset](path), dataset, resolution, Path(folder), test_crops=test_crops)
 
 
 def write_textures(resolution: int, test_crops: int, folder: Path) -> dict:
@@ -60,9 +62,9 @@ def write_textures(resolution: int, test_crops: int, folder: Path) -> dict:
     return manifest
 
 
-def write_crops(source: Photographs, dataset: str, resolution: int, test_crops: int, folder: Path) -> dict:
+def write_crops(source: Photographs, dataset: str, resolution: int, folder: Path, *, test_crops: int) -> dict:
     train = _write_train(source, dataset, resolution, folder)
-    heldout = _write_heldout(source, dataset, resolution, test_crops, folder)
+    heldout = _write_heldout(source, dataset, resolution, folder, test_crops=test_crops)
     manifest = {
         "dataset": dataset,
         "source": source.name,
@@ -128,7 +130,7 @@ def _write_train(source: Photographs, dataset: str, resolution: int, folder: Pat
     }
 
 
-def _write_heldout(source: Photographs, dataset: str, resolution: int, test_crops: int, folder: Path) -> dict:
+def _write_heldout(source: Photographs, dataset: str, resolution: int, folder: Path, *, test_crops: int) -> dict:
     images_file, mask_file = folder / "heldout_images.npy", folder / "heldout_mask.npy"
     places = []
     with written_whole(images_file) as temporary:

@@ -39,15 +39,21 @@ class FeatureClassifier(nn.Module):
 
 
 def train_classifier(
-    scale_name: str, data: str | Path, checkpoint: str | Path, report: str | Path, device: torch.device
+    scale_name: str,
+    *,
+    data: str | Path,
+    classifier: str | Path,  # receives weights
+    classifier_report: str | Path,  # receives its accuracy
+    device: torch.device,
 ) -> None:
     """Train on the training split, measure on the held-out split, write weights and a report."""
     settings = params.load_scale(scale_name).evaluation.classifier
     train, heldout = open_split(data, "train"), open_split(data, "heldout")
     network = fit_classifier(settings, train, device)
-    save_tensors(checkpoint, network.state_dict())
+    save_tensors(classifier, network.state_dict())
     accuracy = {"train": measure(network, train, device), "heldout": measure(network, heldout, device)}
-    write_sealed(report, {"accuracy": accuracy, "data_sha256": train.sha256}, provenance.made(device), [checkpoint])
+    content = {"accuracy": accuracy, "data_sha256": train.sha256}
+    write_sealed(classifier_report, content, provenance.made(device), [classifier])
 
 
 def fit_classifier(settings: params.Classifier, train: Prepared, device: torch.device) -> FeatureClassifier:

@@ -144,16 +144,16 @@ def _read(images, part: slice) -> np.ndarray:
 
 
 def extract(
-    extractor: Extractor, images, batch: int, what: str, features_file: str | Path | None = None
+    extractor: Extractor, images, batch: int, what: str, *, file: str | Path | None = None
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Features ``[N, D]`` and logits ``[N, K]``, float32; with ``features_file`` the features go to that .npy,
+    """Features ``[N, D]`` and logits ``[N, K]``, float32; with ``file`` the features go to that .npy,
     written whole, and come back memory-mapped. Raises UserError when a feature is not finite.
     """
-    if features_file is None:
+    if file is None:
         features, logits = zip(*batches(extractor, images, batch, what), strict=True)
         return np.concatenate(features), np.concatenate(logits)
     kept, start = [], 0
-    with written_whole(features_file) as temporary:
+    with written_whole(file) as temporary:
         array = None
         for features, logits in batches(extractor, images, batch, what):
             if array is None:
@@ -162,4 +162,4 @@ def extract(
             start += len(features)
             kept.append(logits)
         array.flush()
-    return np.load(features_file, mmap_mode="r"), np.concatenate(kept)
+    return np.load(file, mmap_mode="r"), np.concatenate(kept)

@@ -29,7 +29,8 @@ Images = ImageFolder | ImageArray
 def evaluate(
     samples: str | Path,
     reference: str | Path,  # images, or an .npz of mu and sigma, which allows FID alone
-    json_file: str | Path,  # receives metrics, FID by sample count, intra-FID of every class, protocol, provenance
+    *,
+    json: str | Path,  # receives metrics, FID by sample count, intra-FID of every class, protocol, provenance
     device: torch.device,
     labels: str | Path | None = None,
     reference_labels: str | Path | None = None,
@@ -49,7 +50,8 @@ def evaluate(
         raise UserError(f"{reference} holds statistics, without images or classes: give the images as --reference.")
     generated = open_images(samples, LEAST)
     real = None if statistics_given else open_images(reference, LEAST)
-    classes = None if real is None else _labels(generated, real, samples, reference, labels, reference_labels)
+    given = (labels, reference_labels)
+    classes = None if real is None else _labels([(samples, generated), (reference, real)], *given)
     extractor = inception_extractor(weights, device)
     protocol = extractor.protocol(BATCH, device)
     if statistics_given:
@@ -57,21 +59,27 @@ def evaluate(
         features, _ = next(batches(extractor, generated[:LEAST], BATCH, str(samples)))
         moments_given, made_from = load_statistics(reference, protocol, features.shape[1])
 
-    json_file = Path(json_file)
-    json_file.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=json_file.parent, prefix=".features-") as folder:
-        features, logits = extract(extractor, generated, BATCH, str(samples), Path(folder) / "samples.npy")
+    Path(json).parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=Path(json).parent, prefix=".features-") as folder:
+        features, logits = extract(extractor, generated, BATCH, str(samples), file=Path(folder) / "samples.npy")
         if statistics_given:
             real_features, side = None, moments_given
         else:
-            real_features = cached_features(extractor, real, protocol, str(reference), cache or folder)
+            real_features = cached_features(extractor, real, protocol, str(reference), folder=cache or folder)
             side = real_side(real_features, device)
             made_from = source(real.sha256, protocol)
             if save_reference:
                 save_statistics(save_reference, moments(real_features, device), made_from)
         result = {
-            **_measure(features, logits, real_features, side, classes, device),
-            "protocol": _protocol(protocol, generated, real, side, features, real_features, made_from),
+            **_measure(features, logits, side, real_features=real_features, classes=classes, device=device),
+            "protocol": {
+                **protocol,
+                **_counts(generated, real, side),
+                "reference_sha256": made_from.get("data_sha256"),
+                "reference_key": made_from.get("key"),
+                "inception_score_splits": 10,
+                **({} if real_features is None else feature_protocol(features, real_features)),
+            },
             "provenance": {
                 "commit": provenance.commit(),
                 "device": describe(device),
@@ -81,13 +89,14 @@ def evaluate(
             },
         }
         del features, real_features, side
-    write_json(json_file, result)
+    write_json(json, result)
     _print(result, len(generated))
     return result
 
 
-def _labels(generated: Images, real: Images, samples, reference, labels, reference_labels):
+def _labels(sides: list[tuple[str | Path, Images]], labels, reference_labels):
     """Labels of both sides, or None where neither file nor folders give any."""
+    (samples, generated), (reference, real) = sides
     left = generated.labels if labels is None else read_labels(labels, len(generated))
     right = real.labels if reference_labels is None else read_labels(reference_labels, len(real))
     if labels is not None and right is None:
@@ -102,7 +111,7 @@ def _labels(generated: Images, real: Images, samples, reference, labels, referen
     return left, right
 
 
-def _measure(features, logits, real_features, side, classes, device) -> dict:
+def _measure(features, logits, side, *, real_features, classes, device) -> dict:
     fid = frechet_distance(features, side, device)
     counts, limit = fid_by_count(features, side, fid, device)
     metrics = {
@@ -121,18 +130,13 @@ def _measure(features, logits, real_features, side, classes, device) -> dict:
     return result
 
 
-def _protocol(protocol, generated, real, side, features, real_features, made_from) -> dict:
+def _counts(generated: Images, real: Images | None, side) -> dict:
     count = len(real) if real is not None else side.count
     return {
-        **protocol,
         "generated": len(generated),
         "generated_sha256": generated.sha256,
         "generated_size": list(generated.size[:2]),
         "reference": count if np.isfinite(count) else "statistics without a count",
-        "reference_sha256": made_from.get("data_sha256"),
-        "reference_key": made_from.get("key"),
-        "inception_score_splits": 10,
-        **({} if real_features is None else feature_protocol(features, real_features)),
     }
 
 

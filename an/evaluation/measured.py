@@ -1,5 +1,6 @@
 """The result file of a run that was measured: its metrics, and what they were measured of."""
 
+from collections.abc import Iterable
 from pathlib import Path
 
 from ..seals import FILES, MADE, write_sealed
@@ -8,10 +9,11 @@ from ..seals import FILES, MADE, write_sealed
 def write_measured(
     path: str | Path,
     measured: dict,  # row, seed, metrics, protocol and more
+    *,
     training: dict | None,  # the training's report; None for a control, which has none
     checkpoint: Path | None,  # that the training's report vouches for
     made: dict,  # commit and device that measured; those that trained are added
-    files: tuple[str | Path, ...] = (),  # to vouch for
+    files: Iterable[str | Path] = (),  # to vouch for
     **provenance: str,
 ) -> None:
     """Write it."""

@@ -22,29 +22,30 @@ def evaluate_recall(
     row_name: str,
     scale_name: str,
     seed: int,
-    checkpoint: str | Path,
-    training_file: str | Path,  # JSON: what the training run says of itself
-    metrics_file: str | Path,  # receives JSON: accuracy, measures of the layer, protocol, training, provenance
-    example_file: str | Path,  # receives JSON: the first test image, its answers, and a map for each mark
+    *,
+    checkpoints: str | Path,  # folder of the row's
+    training: str | Path,  # JSON: what the training run says of itself
+    metrics: str | Path,  # receives JSON: accuracy, measures of the layer, protocol, training, provenance
+    example: str | Path,  # receives JSON: the first test image, its answers, and a map for each mark
     device: torch.device,
 ) -> None:
     """Test a trained row on the images that all rows are tested on."""
     row, scale = params.load_row(row_name, "recall"), params.load_scale(scale_name)
-    network = build_recall(row, scale).to(device).eval()
+    network, checkpoint = build_recall(row, scale).to(device).eval(), Path(checkpoints) / "network.pt"
     network.load_state_dict(load_tensors(checkpoint, device))
     test = test_images(scale.recall, scale.recall.test_images)
-    training = read_sealed(training_file, [checkpoint])
+    trained = read_sealed(training, [checkpoint])
     outputs = paint(network, test.images, device)
-    metrics = {
+    measured = {
         "accuracy": float(answered(outputs, test.painted).mean()),
         "squared_error": float(np.square(outputs - test.painted).mean()),
         "parameters": sum(p.numel() for p in network.parameters()),
-        **training["attention"],
+        **trained["attention"],
     }
     if isinstance(network.layer, AttentiveNorm2d) and network.layer.self_sampling:
         network.layer.sample_in_eval = True
         torch.manual_seed(0)
-        metrics["accuracy_sampling"] = float(answered(paint(network, test.images, device), test.painted).mean())
+        measured["accuracy_sampling"] = float(answered(paint(network, test.images, device), test.painted).mean())
         network.layer.sample_in_eval = row.attention.sample_in_eval
     protocol = {
         "test_images": len(test.images),
@@ -53,10 +54,15 @@ def evaluate_recall(
         "channels": scale.recall.channels,
         "answer": "the colour nearest to a mark's mean output, of 8",
     }
-    measured = {"row": row_name, "scale": scale_name, "seed": seed, "metrics": metrics, "protocol": protocol}
-    settings = params.digest(params.recall_settings(row, scale))
-    write_measured(metrics_file, measured, training, Path(checkpoint), provenance.made(device), settings=settings)
-    write_sealed(example_file, example(network, test.images[:1], outputs[:1], test.painted[:1], device))
+    write_measured(
+        metrics,
+        {"row": row_name, "scale": scale_name, "seed": seed, "metrics": measured, "protocol": protocol},
+        training=trained,
+        checkpoint=checkpoint,
+        made=provenance.made(device),
+        settings=params.digest(params.recall_settings(row, scale)),
+    )
+    write_sealed(example, answers(network, test.images[:1], outputs[:1], test.painted[:1]))
 
 
 @torch.inference_mode()
@@ -66,7 +72,7 @@ def paint(network: RecallNetwork, images: np.ndarray, device: torch.device) -> n
     return torch.cat(parts)[..., -MARK:].cpu().numpy()
 
 
-def example(network: RecallNetwork, image: np.ndarray, output: np.ndarray, painted: np.ndarray, device) -> dict:
+def answers(network: RecallNetwork, image: np.ndarray, output: np.ndarray, painted: np.ndarray) -> dict:
     """One image ``[1, keys + 3, H, W]`` as lists: by row of marks, the keys, the colours, the answers, the maps."""
     keys = image.shape[1] - 3
     left, right = (image[0, :keys, ::ROWS, column].argmax(0).tolist() for column in (0, -1))
@@ -80,7 +86,7 @@ def example(network: RecallNetwork, image: np.ndarray, output: np.ndarray, paint
         "marks": {"keys": right, "colours": colours(painted)},
         "answers": colours(output),
         "right": answered(output, painted)[0].tolist(),
-        "maps": maps_of_marks(network, torch.from_numpy(image).to(device)),
+        "maps": maps_of_marks(network, torch.from_numpy(image).to(next(network.parameters()).device)),
     }
 
 

@@ -18,28 +18,30 @@ from .scores import real_side
 
 def extract_reference(
     scale_name: str,
+    *,
     data: str | Path,
     classifier: str | Path,
-    features_file: str | Path,  # receives float32 [N, D] of the training split, and beside it a .json of their source
-    report: str | Path,  # receives the metrics of the held-out images, as if they were generated
+    features: str | Path,  # receives float32 [N, D] of the training split, and beside it a .json of their source
+    reference: str | Path,  # receives the metrics of the held-out images, as if they were generated
     device: torch.device,
 ) -> None:
+    """Extract them."""
     scale = params.load_scale(scale_name)
     train, heldout = open_split(data, "train"), open_split(data, "heldout")
     extractor = scale_extractor(scale, train.num_classes, classifier, device)
     batch = scale.evaluation.batch
-    features, _ = extract(extractor, train.images, batch, "reference", features_file)
+    extracted, _ = extract(extractor, train.images, batch, "reference", file=features)
     made_from = source(train.sha256, extractor.protocol(batch, device))
-    write_sealed(f"{features_file}.json", made_from, files=[features_file])
+    write_sealed(f"{features}.json", made_from, files=[features])
     heldout_features, heldout_logits = extract(extractor, heldout.images, batch, "held-out")
-    by_class = per_class(heldout_features, heldout.labels, features, train.labels, device)
+    by_class = per_class(heldout_features, heldout.labels, extracted, train.labels, device)
     floor = {
-        "fid": frechet_distance(heldout_features, real_side(features, device), device),
+        "fid": frechet_distance(heldout_features, real_side(extracted, device), device),
         "intra_fid": float(np.mean(by_class)),
         "inception_score": inception_score(heldout_logits, scale.evaluation.splits),
     }
     counts = {"heldout": len(heldout.labels), "train": len(train.labels)}
-    write_sealed(report, {"heldout_as_generated": floor, "counts": counts}, provenance.made(device))
+    write_sealed(reference, {"heldout_as_generated": floor, "counts": counts}, provenance.made(device))
 
 
 def source(data_sha256: str, protocol: dict) -> dict:

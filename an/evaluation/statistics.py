@@ -49,7 +49,7 @@ def load_statistics(file: str | Path, protocol: dict, dimensions: int) -> tuple[
     return Moments.given(mean, covariance, count), made_from
 
 
-def cached_features(extractor: Extractor, images, protocol: dict, what: str, folder: str | Path) -> np.ndarray:
+def cached_features(extractor: Extractor, images, protocol: dict, what: str, *, folder: str | Path) -> np.ndarray:
     """Memory-mapped features of images, kept in ``folder`` under a name made of all that they depend on.
 
     Changed images, weights or protocol have another name, so that an old number cannot come back.
@@ -57,6 +57,6 @@ def cached_features(extractor: Extractor, images, protocol: dict, what: str, fol
     made_from = source(images.sha256, protocol)
     file = Path(folder) / f"{made_from['key']}.npy"
     if not (file.exists() and Path(f"{file}.json").exists()):
-        extract(extractor, images, protocol["batch"], what, file)
+        extract(extractor, images, protocol["batch"], what, file=file)
         write_sealed(f"{file}.json", made_from, files=[file])
     return open_reference(file, images.sha256, protocol)

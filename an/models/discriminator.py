@@ -75,9 +75,10 @@ class Discriminator(nn.Module):
         self,
         channels: list[int],
         downsamples: int,
+        num_classes: int,
+        *,
         hidden: Literal["input", "output"],
         head_bias: bool,
-        num_classes: int,
         conditioning: Literal["projection", "classifier"],
         attention: SelfAttention | AttentiveNorm | None,
         resolution: int,
@@ -94,12 +95,12 @@ class Discriminator(nn.Module):
             self.embedding = spectral_norm(glorot(nn.Embedding(num_classes, channels[-1])))
         else:
             self.classifier = spectral_norm(glorot(nn.Linear(channels[-1], num_classes)))
-        self._place_attention(channels, downsamples, attention, resolution, attention_resolution)
+        self._place_attention(channels, attention, resolution // attention_resolution)
 
-    def _place_attention(self, channels, downsamples, attention, resolution, attention_resolution) -> None:
+    def _place_attention(self, channels: list[int], attention, reduction: int) -> None:
         """Self-attention behind the block of its resolution; attentive normalization in the first block."""
         if isinstance(attention, SelfAttention):
-            index = (resolution // attention_resolution).bit_length() - 2
+            index = reduction.bit_length() - 2
             self.blocks[index].attention = self_attention(channels[index], spectral=True)
         elif isinstance(attention, AttentiveNorm):
             layer = attentive_norm(channels[0], attention, spectral=True)

@@ -59,6 +59,7 @@ class Generator(nn.Module):
         channels: list[int],
         latent: int,
         num_classes: int,
+        *,
         spectral: bool,
         attention: SelfAttention | AttentiveNorm | None,
         attention_resolution: int,

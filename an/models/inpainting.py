@@ -124,8 +124,8 @@ class InpaintingDiscriminator(nn.Module):
         return self.of_image(images)[:, 0], self.of_patch(patches)[:, 0]
 
 
-def _conv(inputs: int, outputs: int, size: int = 3, stride: int = 1, dilation: int = 1) -> nn.Module:
-    return glorot(SameConv2d(inputs, outputs, size, stride, dilation))
+def _conv(inputs: int, outputs: int, size: int = 3, stride: int = 1, *, dilation: int = 1) -> nn.Module:
+    return glorot(SameConv2d(inputs, outputs, size, stride, dilation=dilation))
 
 
 def _encoder(width: int, factors: list[int], last: nn.Module | None = None) -> nn.Sequential:

@@ -16,7 +16,7 @@ class SameConv2d(nn.Conv2d):
         stride, dilation: as ``nn.Conv2d``'s.
     """
 
-    def __init__(self, inputs: int, outputs: int, size: int, stride: int = 1, dilation: int = 1):
+    def __init__(self, inputs: int, outputs: int, size: int, stride: int = 1, *, dilation: int = 1):
         super().__init__(inputs, outputs, size, stride, dilation=dilation)
 
     def forward(self, x: Tensor) -> Tensor:

@@ -7,7 +7,7 @@ from .loading import check_scale, hint, load_published, load_row, load_rows, loa
 from .published import Published
 from .rows import AnyRow, AttentiveNorm, InpaintingRow, RecallLayer, RecallRow, Row, SelfAttention
 from .scales import Classifier, Recall, Scale
-from .settings import digest, inpainting_settings, recall_settings, training_settings
+from .settings import digest, inpainting_settings, recall_settings, run_settings, training_settings
 
 __all__ = [
     "AnyRow",
@@ -30,6 +30,7 @@ __all__ = [
     "load_rows",
     "load_scale",
     "recall_settings",
+    "run_settings",
     "schema",
     "training_settings",
 ]

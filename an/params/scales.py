@@ -169,6 +169,10 @@ class Scale(Strict):
         """The seeds that a row is trained with."""
         return self.row_seeds.get(name, self.recall.seeds if row.task == "recall" else self.seeds)
 
+    def data_of(self, task: str) -> str:
+        """The folder of the prepared images that rows of a task are trained on."""
+        return (self.inpainting if task == "inpainting" else self).data_folder
+
     def snapshot_steps(self, row: Row) -> list[int]:
         """Steps at which the generator is kept, from 0 (untrained) to the last."""
         steps = self.recipes[row.recipe].steps

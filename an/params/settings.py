@@ -3,8 +3,14 @@
 import hashlib
 import json
 
-from .rows import InpaintingRow, RecallRow, Row
+from .rows import AnyRow, InpaintingRow, RecallRow, Row
 from .scales import Scale
+
+
+def run_settings(row: AnyRow, scale: Scale) -> dict:
+    """Those of a row of any task."""
+    of_task = {"generation": training_settings, "inpainting": inpainting_settings, "recall": recall_settings}
+    return of_task[row.task](row, scale)
 
 
 def training_settings(row: Row, scale: Scale) -> dict:

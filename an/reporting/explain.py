@@ -11,7 +11,7 @@ from .tables import TITLES, build
 from .text import number
 
 
-def explain(table: str, row: str, metric: str, scale_name: str, results: str | Path, reports: str | Path) -> str:
+def explain(table: str, row: str, metric: str, *, scale_name: str, results: str | Path, reports: str | Path) -> str:
     """What is known of a cell: its numbers, the run behind each seed's, and the commands that made them.
 
     ``table`` is "table1" to "table5"; the metric of table 2 is a class, that of table 5 a size. Raises UserError for an

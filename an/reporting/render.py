@@ -38,7 +38,7 @@ def render(number: int, scale_name: str, results: str | Path, reports: str | Pat
     body = table.shown.map(latex).rename(columns=latex).to_latex(index=False, column_format=columns)
     comments = "".join(f"% {line}\n" for line in [TITLES[number], *notes])
     _write(reports / f"table{number}.tex", comments + body)
-    _write(reports / f"table{number}.html", page(TITLES[number], scale_name, {number: table}, {}))
+    _write(reports / f"table{number}.html", page(TITLES[number], scale_name, {number: table}, figures={}))
 
 
 def render_index(scale_name: str, results: str | Path, reports: str | Path) -> None:
@@ -55,7 +55,8 @@ def render_index(scale_name: str, results: str | Path, reports: str | Path) -> N
         for number in UNTIMED
         if (kept / f"table{number}_cells.csv").exists()
     ]
-    _write(reports / "index.html", page("Attentive normalization", scale_name, tables, figures, compared))
+    html = page("Attentive normalization", scale_name, tables, figures=figures, compared=compared)
+    _write(reports / "index.html", html)
 
 
 def tidy(number: int, cells: Cells) -> pd.DataFrame:
@@ -75,6 +76,7 @@ def page(
     title: str,
     scale_name: str,
     tables: dict[int, Table],
+    *,
     figures: dict[str, str],
     compared: list[Comparison] | None = None,  # with the kept tables
 ) -> str:

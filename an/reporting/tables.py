@@ -146,11 +146,12 @@ def classes(table: int, scale_name: str, results: Path) -> Table:
     }
     exact, cells = {"class": chosen}, {}
     for name, label in labels.items():
-        column = _class_cells(name, chosen, [run for run in runs if run["row"] == name], published, same_data)
+        paper = dict(zip(published.table2_classes, published.table2[name], strict=True)) if same_data else {}
+        column = _class_cells(name, chosen, [run for run in runs if run["row"] == name], paper)
         if same_data:
-            paper = [cell.published for cell in column]
-            shown[f"{label} paper"] = [number(value, 2) for value in paper]
-            exact[f"{name}_published"] = paper
+            values = [cell.published for cell in column]
+            shown[f"{label} paper"] = [number(value, 2) for value in values]
+            exact[f"{name}_published"] = values
         shown[label] = column
         exact |= exact_columns(name, column)
         exact |= {f"{name}_n": [cell.n for cell in column], f"{name}_diverged": [cell.diverged for cell in column]}
@@ -165,11 +166,8 @@ def classes(table: int, scale_name: str, results: Path) -> Table:
     return Table(pd.DataFrame(shown), pd.DataFrame(exact), notes, cells)
 
 
-def _class_cells(
-    name: str, chosen: list[int], runs: list[dict], published: params.Published, same_data: bool
-) -> list[Cell]:
+def _class_cells(name: str, chosen: list[int], runs: list[dict], paper: dict[int, float]) -> list[Cell]:
     """One system's cells of the chosen classes, from the CSV beside each run's metrics."""
-    paper = dict(zip(published.table2_classes, published.table2[name], strict=True)) if same_data else {}
     files = [str(Path(run["file"]).with_name("classes.csv")) for run in runs]
     for file, run in zip(files, runs, strict=True):
         check_file(Path(file), run[FILES]["classes.csv"], Path(run["file"]))

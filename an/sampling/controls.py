@@ -13,10 +13,10 @@ from ..seals import write_sealed
 from .pictures import write_png
 
 
-def complete_controls(data: str | Path, folder: str | Path) -> None:
+def complete_controls(data: str | Path, controls: str | Path) -> None:
     """Write what needs no training, as PNG: the truth, the input, and the trivial completions.
 
-    ``<folder>/{truth,input,mean-colour,biharmonic}/<number>.png``.
+    ``<controls>/{truth,input,mean-colour,biharmonic}/<number>.png``.
     """
     test = open_heldout_crops(data)
     mask = test.mask[0, 0]
@@ -29,10 +29,10 @@ def complete_controls(data: str | Path, folder: str | Path) -> None:
             "biharmonic": biharmonic(image, mask),
         }
         for name, picture in made.items():
-            write_png(Path(folder) / name / f"{number:03d}.png", picture)
+            write_png(Path(controls) / name / f"{number:03d}.png", picture)
     for name in made:
-        files = [Path(folder) / name / f"{number:03d}.png" for number in range(len(test.images))]
-        write_sealed(Path(folder) / name / IMAGES, {}, files=files)
+        files = [Path(controls) / name / f"{number:03d}.png" for number in range(len(test.images))]
+        write_sealed(Path(controls) / name / IMAGES, {}, files=files)
 
 
 def mean_colour(image: np.ndarray, mask: np.ndarray) -> np.ndarray:

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from .. import params
-from ..data.loading import to_bytes
+from ..data.loading import open_split, to_bytes
 from ..files import written_whole
 from ..layout import AVERAGED, snapshot_name
 from ..models import build_generator
@@ -28,6 +28,7 @@ def sample(
     seed: int,
     batch: int,
     out: np.ndarray,
+    *,
     device: torch.device,
     what: str = "generating",
 ) -> None:
@@ -48,22 +49,25 @@ def generate(
     row_name: str,
     scale_name: str,
     seed: int,
-    num_classes: int,
-    checkpoint_folder: str | Path,
-    samples_file: str | Path,  # receives uint8 [samples, R, R, 3], image i of label i mod num_classes; .json vouches
-    snapshots_file: str | Path,  # receives uint8 [snapshots + 1, snapshot_samples, R, R, 3], from step 0 to the last
-    averaged_file: str | Path | None,  # receives what samples_file does, by averaged weights; None without them
+    *,
+    data: str | Path,  # that the row was trained on, for the number of its classes
+    checkpoints: str | Path,  # folder of the row's
+    images: str | Path,  # receives uint8 [samples, R, R, 3], image i of label i mod classes; its .json vouches
+    snapshot_images: str | Path,  # receives uint8 [snapshots + 1, snapshot_samples, R, R, 3], from step 0 to the last
+    averaged_images: str | Path,  # receives what images does, by averaged weights, where the scale has them
     device: torch.device,
 ) -> None:
     """Make the images that a trained row is evaluated on, and those of its snapshots along training."""
     row, scale = params.load_row(row_name, "generation"), params.load_scale(scale_name)
+    num_classes = open_split(data, "train").num_classes
     generator = build_generator(row, scale, num_classes).to(device)
     counts, size = scale.evaluation, (scale.resolution, scale.resolution, 3)
 
     def fill(weights: str, out: np.ndarray) -> None:
-        generator.load_state_dict(load_tensors(Path(checkpoint_folder) / weights, device))
+        generator.load_state_dict(load_tensors(Path(checkpoints) / weights, device))
         labels = np.arange(len(out)) % num_classes
-        sample(generator, labels, seed, counts.batch, out, device, f"{row_name} seed {seed}, {weights}")
+        what = f"{row_name} seed {seed}, {weights}"
+        sample(generator, labels, seed, counts.batch, out, device=device, what=what)
 
     def write(file: str | Path, weights: list[str], shape: tuple[int, ...]) -> None:
         with written_whole(file) as temporary:
@@ -73,9 +77,10 @@ def generate(
             array.flush()
 
     snapshots = [snapshot_name(number) for number in range(scale.snapshots + 1)]
-    write(snapshots_file, snapshots, (len(snapshots), counts.snapshot_samples))
-    write(samples_file, snapshots[-1:], (counts.samples,))
-    if averaged_file:
-        write(averaged_file, [AVERAGED], (counts.samples,))
+    write(snapshot_images, snapshots, (len(snapshots), counts.snapshot_samples))
+    write(images, snapshots[-1:], (counts.samples,))
+    if scale.ema:
+        write(averaged_images, [AVERAGED], (counts.samples,))
     about = {"row": row_name, "scale": scale_name, "seed": seed}
-    write_sealed(f"{samples_file}.json", about, files=filter(None, [samples_file, snapshots_file, averaged_file]))
+    made = [images, snapshot_images, *([averaged_images] if scale.ema else [])]
+    write_sealed(f"{images}.json", about, files=made)

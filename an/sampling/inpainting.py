@@ -52,19 +52,27 @@ def complete(generator: torch.nn.Module, image: np.ndarray, mask: np.ndarray, de
 
 
 def complete_heldout(
-    row_name: str, scale_name: str, data: str | Path, checkpoint: str | Path, folder: str | Path, device: torch.device
+    row_name: str,
+    scale_name: str,
+    *,
+    data: str | Path,
+    checkpoints: str | Path,  # folder of the row's
+    samples: str | Path,  # folder that receives <number>.png
+    device: torch.device,
 ) -> None:
-    """Complete every test crop of the prepared data; write them as ``<folder>/<number>.png``."""
-    test, generator = open_heldout_crops(data), load_generator(row_name, scale_name, checkpoint, device)
-    files = [Path(folder) / f"{number:03d}.png" for number in range(len(test.images))]
+    """Complete every test crop of the prepared data."""
+    test, weights = open_heldout_crops(data), Path(checkpoints) / "generator.pt"
+    generator = load_generator(row_name, scale_name, weights, device)
+    files = [Path(samples) / f"{number:03d}.png" for number in range(len(test.images))]
     for file, image in zip(files, progress(test.images, f"completing with {row_name}"), strict=True):
         write_png(file, complete(generator, image, test.mask[0, 0], device))
-    write_sealed(Path(folder) / IMAGES, {}, files=files)
+    write_sealed(Path(samples) / IMAGES, {}, files=files)
 
 
 def complete_picture(
     image_file: str | Path,
     mask_file: str | Path,  # white (or any nonzero) where the picture is to be filled
+    *,
     row_name: str,
     scale_name: str,
     checkpoint: str | Path,

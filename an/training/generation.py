@@ -1,5 +1,6 @@
 """Adversarial training of a class-conditional row."""
 
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +22,7 @@ from . import loop
 from .adam import Adam
 from .inspection import IMAGES, attention_measures, of_networks
 from .losses import hinge_discriminator, hinge_generator, orthogonality
-from .replicas import ALONE, Draws, Replicas, joined, seed_layers
+from .replicas import ALONE, Draws, Replicas, seed_layers
 from .schedule import learning_rate_factor
 
 
@@ -29,41 +30,18 @@ def train(
     row_name: str,
     scale_name: str,
     seed: int,
+    files: loop.Files,
+    *,
     data: str | Path,  # folder of prepared arrays
-    checkpoint_folder: str | Path,  # receives generator-<k>.pt for every snapshot, and discriminator.pt
-    events_file: str | Path,  # receives losses and rates as JSON lines
-    report: str | Path,  # receives how the run ended, as JSON
-    scratch: str | Path,  # resume state; a rerun goes on from here
-    hours: float | None,  # after which the run stops with a resume point
     device: torch.device,
-    accept_code: bool = False,  # go on from a resume point that other code made
+    hours: float | None = None,
+    accept_code: bool = False,
 ) -> None:
-    """Train one row with one seed, from its last resume point if there is one.
-
-    Raises:
-        Stopped: after a signal or at the time limit.
-        UserError: bad names or data, a folder in use by another trainer, or a resume point of other settings.
-    """
+    """Train one class-conditional row with one seed (``loop.train``)."""
     row, scale = params.load_row(row_name, "generation"), params.load_scale(scale_name)
-    prepared = open_split(data, "train")
-    scratch, checkpoint_folder = Path(scratch), Path(checkpoint_folder)
+    job = partial(AdversarialTraining, row, scale, seed, open_split(data, "train"), device=device)
     about = {"row": row_name, "task": row.task, "scale": scale_name, "seed": seed}
-    with joined(device) as replicas, loop.held(scratch, replicas):
-        job = AdversarialTraining(row, scale, seed, prepared, device, replicas)
-        snapshots, every = scale.snapshot_steps(row), (scale.checkpoint_every, scale.log_every)
-        outcome = loop.run(job, about, job.recipe.steps, snapshots, *every, hours, scratch, accept_code)
-        if replicas.rank > 0:
-            return
-        published = [checkpoint_folder / snapshot_name(number) for number in range(len(snapshots))]
-        for file in published:
-            loop.publish(scratch / file.name, file)
-        published.append(checkpoint_folder / "discriminator.pt")
-        save_tensors(published[-1], job.discriminator.state_dict())
-        if job.average:
-            settle(job.average.module)
-            published.append(checkpoint_folder / AVERAGED)
-            save_tensors(published[-1], job.average.module.state_dict())
-        loop.conclude(outcome, job, about, published, Path(events_file), Path(report), scratch)
+    loop.train(job, about, files, device=device, hours=hours, accept_code=accept_code)
 
 
 class AdversarialTraining:
@@ -75,6 +53,7 @@ class AdversarialTraining:
         scale: params.Scale,
         seed: int,
         data: Prepared,
+        *,
         device: torch.device,
         replicas: Replicas = ALONE,
     ):
@@ -93,6 +72,8 @@ class AdversarialTraining:
         seed_layers(seed, replicas)
         names = ("generator", "discriminator", "generator_optimizer", "discriminator_optimizer", "draws")
         self.modules, self.network = {name: getattr(self, name) for name in names}, self.generator
+        self.steps, self.snapshot_steps = self.recipe.steps, scale.snapshot_steps(row)
+        self.checkpoint_every, self.log_every = scale.checkpoint_every, scale.log_every
         self.average = None
         if scale.ema:
             self.average = AveragedModel(self.generator, multi_avg_fn=get_ema_multi_avg_fn(scale.ema), use_buffers=True)
@@ -148,7 +129,7 @@ class AdversarialTraining:
         if logits is not None:  # AC-GAN's classifier learns from reals only; Odena's also from fakes
             loss = loss + self.row.classifier_weight * F.cross_entropy(logits[: len(real)].float(), real_labels)
         lr = factor * self.recipe.discriminator_lr
-        return self._update("discriminator", self.discriminator_optimizer, loss, lr, measured)
+        return self._update("discriminator", self.discriminator_optimizer, loss, lr=lr, measured=measured)
 
     def generator_step(self, factor: float, measured: bool) -> tuple[Tensor, dict]:
         """One update of the generator."""
@@ -161,10 +142,23 @@ class AdversarialTraining:
         if logits is not None:
             loss = loss + self.row.classifier_weight * F.cross_entropy(logits.float(), labels)
         lr = factor * self.recipe.generator_lr
-        loss, measures = self._update("generator", self.generator_optimizer, loss, lr, measured)
+        loss, measures = self._update("generator", self.generator_optimizer, loss, lr=lr, measured=measured)
         if measured and len(fake) > 1:
             measures["diversity"] = 127.5 * fake.detach().float().std(dim=0).mean()
         return loss, measures
+
+    def publish(self, scratch: Path, checkpoints: Path) -> list[Path]:
+        """Every snapshot of the generator, the discriminator, and the averaged generator where there is one."""
+        published = [checkpoints / snapshot_name(number) for number in range(len(self.snapshot_steps))]
+        for file in published:
+            loop.publish(scratch / file.name, file)
+        published.append(checkpoints / "discriminator.pt")
+        save_tensors(published[-1], self.discriminator.state_dict())
+        if self.average:
+            settle(self.average.module)
+            published.append(checkpoints / AVERAGED)
+            save_tensors(published[-1], self.average.module.state_dict())
+        return published
 
     def inspect(self) -> dict[str, float]:
         """Of the generator on fixed latents, of the discriminator on the first training images."""
@@ -177,7 +171,7 @@ class AdversarialTraining:
             discriminator=attention_measures(self.discriminator, real, real_labels),
         )
 
-    def _update(self, name: str, optimizer: Adam, loss: Tensor, lr: float, measured: bool) -> tuple[Tensor, dict]:
+    def _update(self, name: str, optimizer: Adam, loss: Tensor, *, lr: float, measured: bool) -> tuple[Tensor, dict]:
         """Add the orthogonality term and step the optimizer; return the loss without that term, and measures."""
         network = self.modules[name]
         weight = getattr(self.row.attention, "orthogonality", 0.0)

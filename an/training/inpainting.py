@@ -1,5 +1,6 @@
 """Training of an inpainting row in two phases: reconstruction alone, then with the critics (section 5.1)."""
 
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +23,7 @@ from .adam import Adam
 from .inpainting_losses import adversarial, critic_loss, discounted_reconstruction, reconstruction
 from .inspection import attention_measures, of_networks
 from .losses import orthogonality
-from .replicas import ALONE, Draws, Replicas, joined, seed_layers
+from .replicas import ALONE, Draws, Replicas, seed_layers
 from .schedule import learning_rate_factor
 
 
@@ -30,34 +31,18 @@ def train_inpainting(
     row_name: str,
     scale_name: str,
     seed: int,
+    files: loop.Files,
+    *,
     data: str | Path,  # folder of prepared photographs
-    checkpoint_folder: str | Path,  # receives generator.pt and critics.pt
-    events_file: str | Path,  # receives losses and rates as JSON lines
-    report: str | Path,  # receives how the run ended, as JSON
-    scratch: str | Path,  # resume state; a rerun goes on from here
-    hours: float | None,  # after which the run stops with a resume point
     device: torch.device,
-    accept_code: bool = False,  # go on from a resume point that other code made
+    hours: float | None = None,
+    accept_code: bool = False,
 ) -> None:
-    """Train one inpainting row with one seed, from its last resume point if there is one.
-
-    Raises:
-        Stopped, UserError: as ``generation.train``.
-    """
+    """Train one inpainting row with one seed (``loop.train``)."""
     row, scale = params.load_row(row_name, "inpainting"), params.load_scale(scale_name)
-    photographs, settings = open_training_photographs(data), scale.inpainting
-    scratch, checkpoint_folder = Path(scratch), Path(checkpoint_folder)
+    job = partial(InpaintingTraining, row, scale, seed, open_training_photographs(data), device=device)
     about = {"row": row_name, "task": row.task, "scale": scale_name, "seed": seed}
-    every = settings.checkpoint_every, settings.log_every
-    with joined(device) as replicas, loop.held(scratch, replicas):
-        job = InpaintingTraining(row, scale, seed, photographs, device, replicas)
-        outcome = loop.run(job, about, job.steps, [job.steps], *every, hours, scratch, accept_code)
-        if replicas.rank > 0:
-            return
-        published = [checkpoint_folder / "generator.pt", checkpoint_folder / "critics.pt"]
-        loop.publish(scratch / snapshot_name(0), published[0])
-        save_tensors(published[1], job.critics.state_dict())
-        loop.conclude(outcome, job, about, published, Path(events_file), Path(report), scratch)
+    loop.train(job, about, files, device=device, hours=hours, accept_code=accept_code)
 
 
 class InpaintingTraining:
@@ -69,6 +54,7 @@ class InpaintingTraining:
         scale: params.Scale,
         seed: int,
         photographs: TrainingPhotographs,
+        *,
         device: torch.device,
         replicas: Replicas = ALONE,
     ):
@@ -89,6 +75,8 @@ class InpaintingTraining:
         names = ("generator", "critics", "generator_optimizer", "critics_optimizer", "draws")
         self.modules, self.network = {name: getattr(self, name) for name in names}, self.generator
         self.steps = self.scale.pretraining_steps + self.scale.adversarial_steps
+        self.snapshot_steps = [self.steps]
+        self.checkpoint_every, self.log_every = self.scale.checkpoint_every, self.scale.log_every
         self.sampling_steps = sampling_steps(row.attention, self.steps)
         self.generating = replicas.wrap(self.generator, self.sampling_steps < self.steps)
         self.criticising = replicas.wrap(self.critics)
@@ -120,7 +108,7 @@ class InpaintingTraining:
         if self.row.losses == "paper":
             losses = {"reconstruction": reconstruction(images, coarse, fine)}
         else:
-            losses = {"reconstruction": discounted_reconstruction(images, coarse, fine, mask, box)}
+            losses = {"reconstruction": discounted_reconstruction(images, coarse, fine, mask=mask, box=box)}
         loss = self.scale.reconstruction_weight * losses["reconstruction"]
         if with_critics:
             self.critics.requires_grad_(False)
@@ -138,10 +126,17 @@ class InpaintingTraining:
             completed = complete(images, mask, self.generator(images * (1 - mask), mask)[1])
         self.critics.requires_grad_(True)
         t = (self.draws.uniform(self.scale.batch), self.draws.uniform(self.scale.batch))
-        loss = critic_loss(self.criticising, images, completed, box, mask, t)
+        loss = critic_loss(self.criticising, images, completed, box, mask=mask, t=t)
         loss.backward()
         self._step("critics", self.critics_optimizer, lr, measures)
         return loss.detach()
+
+    def publish(self, scratch: Path, checkpoints: Path) -> list[Path]:
+        """Generator and critics."""
+        published = [checkpoints / "generator.pt", checkpoints / "critics.pt"]
+        loop.publish(scratch / snapshot_name(0), published[0])
+        save_tensors(published[1], self.critics.state_dict())
+        return published
 
     def inspect(self) -> dict[str, float]:
         """Of the generator on its first training batch."""

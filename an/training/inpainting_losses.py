@@ -25,7 +25,7 @@ def reconstruction(truth: Tensor, coarse: Tensor, fine: Tensor) -> Tensor:
 
 
 def discounted_reconstruction(
-    truth: Tensor, coarse: Tensor, fine: Tensor, mask: Tensor, box: Box, gamma: float = 0.9
+    truth: Tensor, coarse: Tensor, fine: Tensor, *, mask: Tensor, box: Box, gamma: float = 0.9
 ) -> Tensor:
     """DeepFill's released reconstruction loss with its weights, for the ``released`` preset.
 
@@ -64,6 +64,7 @@ def critic_loss(
     truth: Tensor,
     completed: Tensor,
     box: Box,
+    *,
     mask: Tensor | None,
     t: tuple[Tensor, Tensor] | None = None,
 ) -> Tensor:
@@ -74,7 +75,7 @@ def critic_loss(
     both = torch.cat([truth, completed])
     whole, patch = critic(both, crop(both, box))
     real, fake = (whole + patch).split(len(truth))
-    return fake.mean() - real.mean() + GP_WEIGHT * gradient_penalty(critic, truth, completed, box, mask, t)
+    return fake.mean() - real.mean() + GP_WEIGHT * gradient_penalty(critic, truth, completed, box, mask=mask, t=t)
 
 
 def gradient_penalty(
@@ -82,6 +83,7 @@ def gradient_penalty(
     truth: Tensor,
     completed: Tensor,
     box: Box,
+    *,
     mask: Tensor | None,
     t: tuple[Tensor, Tensor] | None = None,
 ) -> Tensor:

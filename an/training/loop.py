@@ -4,11 +4,12 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from signal import SIGTERM
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import torch
 from filelock import FileLock, Timeout
@@ -25,7 +26,7 @@ from ..seals import write_sealed
 from ..tracking.events import Events, read_events
 from ..weights import save_tensors
 from . import checkpoints
-from .replicas import Replicas
+from .replicas import Replicas, joined
 from .stopping import Stop
 
 ALIKE = 0.05  # grey levels: generated images that differ less than this have collapsed to one
@@ -39,6 +40,10 @@ class Job(Protocol):
     settings: dict  # everything that determines the result
     modules: dict  # by name, what a resume point keeps
     network: nn.Module  # the one of them that snapshots keep
+    steps: int
+    snapshot_steps: list[int]  # after how many steps the network is kept, in order
+    checkpoint_every: int
+    log_every: int
 
     def advance(self, step: int, measured: bool) -> tuple[dict[str, Tensor], dict[str, Tensor | float]]:
         """Do step number ``step`` (from 0); return its losses and, where ``measured``, what else is worth a line.
@@ -49,6 +54,41 @@ class Job(Protocol):
 
     def inspect(self) -> dict[str, float]:
         """What the attention layers do in evaluation (``inspection``); depends on the state alone and leaves it."""
+
+    def publish(self, scratch: Path, checkpoints: Path) -> list[Path]:
+        """Put the finished run's weights into ``checkpoints``, snapshots from ``scratch``; return the files."""
+
+
+class Files(NamedTuple):
+    """Where a training writes."""
+
+    checkpoints: Path  # folder that receives the weights
+    events: Path  # receives losses and rates as JSON lines
+    training: Path  # receives how the run ended, as JSON
+    scratch: Path  # folder of resume state; a rerun goes on from here
+
+
+def train(
+    job_of: Callable[..., Job],
+    about: dict,  # row, task, scale, seed: for the event file, progress and errors
+    files: Files,
+    *,
+    device: torch.device,
+    hours: float | None,  # after which the run stops with a resume point; None: no limit
+    accept_code: bool,  # go on from a resume point that other code made; the event file then says so
+) -> None:
+    """Train a run, from its last resume point if there is one, and publish what came out.
+
+    Raises:
+        Stopped: after a signal or at the time limit, with a resume point of the last step done.
+        UserError: a folder in use by another trainer, a resume point of other settings, or a full disk.
+    """
+    files = Files(*map(Path, files))
+    with joined(device) as replicas, held(files.scratch, replicas):
+        job = job_of(replicas=replicas)
+        outcome = run(job, about, files.scratch, hours=hours, accept_code=accept_code)
+        if replicas.rank == 0:
+            conclude(outcome, job, about, files)
 
 
 @contextmanager
@@ -71,43 +111,31 @@ def held(scratch: Path, replicas: Replicas) -> Iterator[None]:
         yield
 
 
-def run(
-    job: Job,
-    about: dict,  # row, task, scale, seed: for the event file, progress and errors
-    steps: int,
-    snapshot_steps: list[int],  # after how many steps the generator is kept, in order
-    checkpoint_every: int,
-    log_every: int,
-    hours: float | None,  # after which it stops, to be started again; None: no limit
-    scratch: Path,  # receives state-<step>.pt, generator-<k>.pt and events.jsonl
-    accept_code: bool = False,  # go on from a resume point that other code made; the event file then says so
-) -> dict:
+def run(job: Job, about: dict, scratch: Path, *, hours: float | None = None, accept_code: bool = False) -> dict:
     """Train to the last step, from the newest resume point in ``scratch``; return how it ended.
 
-    A run diverges when a loss or weight is not finite, or when all generated images are alike (``ALIKE``). It then
-    ends with the weights of its last good resume point, which also stand for the snapshots it did not reach.
-
-    Raises:
-        Stopped: after a signal or at the time limit, with a resume point of the last step done.
-        UserError: when a resume point has other settings, or the disk is full; the last good resume point then stays.
+    ``scratch`` receives state-<step>.pt, generator-<k>.pt and events.jsonl. A run diverges when a loss or weight is not
+    finite, or when all generated images are alike (``ALIKE``). It then ends with the weights of its last good resume
+    point, which also stand for the snapshots it did not reach.
     """
     what, first_replica = f"{about['row']} seed {about['seed']}", job.replicas.rank == 0
-    snapshots = {step: scratch / snapshot_name(number) for number, step in enumerate(snapshot_steps)}
+    snapshots = {step: scratch / snapshot_name(number) for number, step in enumerate(job.snapshot_steps)}
     started = time.perf_counter()
     with Stop(hours) as stop:
         first, offset = checkpoints.load_state(scratch, job, accept_code)
         record = _open_events(scratch / "events.jsonl", offset, job, about) if first_replica else None
+        bar = progress(range(first, job.steps), what, initial=first, total=job.steps, shown=first_replica)
+        keep = partial(_keep, scratch, job, snapshots, record)
         if offset == 0:  # there is no resume point, not even of step 0
-            _keep(scratch, 0, job, snapshots, record, inspected=True)
-        bar = progress(range(first, steps), what, initial=first, total=steps, shown=first_replica)
-        reached, reason = _go(job, bar, first, steps, snapshots, checkpoint_every, log_every, stop, record, scratch)
-    if reason is None and reached < steps:
+            keep(0, inspected=True)
+        reached, reason = _go(job, bar, first, stop=stop, record=record, keep=keep)
+    if reason is None and reached < job.steps:
         _end(record, "interrupted", reached, None)
         status = stop.status() or 128 + SIGTERM  # which another replica may have had
         raise Stopped(f"stopped {what} after step {reached}; the same command goes on from there.", status)
-    status, last = "finished", steps
+    status, last = "finished", job.steps
     if reason is not None:
-        status, last = "diverged", _go_back(scratch, reached, job, snapshots, accept_code)
+        status, last = "diverged", _go_back(scratch, job, snapshots, reached, accept_code=accept_code)
         if first_replica:
             ends = f"it ends with the weights of step {last}"
             print(f"{what} diverged at step {reached} ({reason}); {ends}.", file=sys.stderr)
@@ -119,23 +147,21 @@ def _go(
     job: Job,
     bar,  # over the step numbers from ``first`` on
     first: int,
-    steps: int,
-    snapshots: dict[int, Path],
-    checkpoint_every: int,
-    log_every: int,
+    *,
     stop: Stop,
     record: Events | None,
-    scratch: Path,
+    keep: Callable[..., None],
 ) -> tuple[int, str | None]:
     """Do steps until the last, a divergence or a stop; return the last step done and why it diverged, if it did."""
     step, started = first, time.perf_counter()
     finite = torch.ones((), dtype=torch.bool, device=job.device)
     for step, index in enumerate(bar, start=first + 1):
-        logged = step % log_every == 0 or step == steps
+        logged, due = step % job.log_every == 0 or step == job.steps, step % job.checkpoint_every == 0
         losses, measures = job.advance(index, logged)
         finite &= torch.isfinite(torch.stack(list(losses.values()))).all()
         stopped = job.replicas.highest(stop.status()) > 0
-        kept = step in snapshots or step % checkpoint_every == 0 or step == steps or stopped
+        snapshot = step in job.snapshot_steps
+        kept = snapshot or due or step == job.steps or stopped
         if logged or kept:  # the only waits for the device
             values = {name: float(value) for name, value in (losses | measures).items()}
             reason = _divergence(finite, values, job.modules if kept else {})
@@ -146,28 +172,27 @@ def _go(
             record.append("step", step=step, **values, steps_per_second=round(rate, 3), **peak_memory(job.device))
             bar.set_postfix({name: values[name] for name in losses}, refresh=False)
         if kept:
-            _keep(scratch, step, job, snapshots, record, inspected=step in snapshots or step % checkpoint_every == 0)
+            keep(step, inspected=snapshot or due)
         if stopped:
             break
     return step, None
 
 
-def conclude(
-    outcome: dict, job: Job, about: dict, published: list[Path], events_file: Path, report: Path, scratch: Path
-) -> None:
-    """Publish the event file and how the run ended, then forget the run: it is trained anew when asked again.
+def conclude(outcome: dict, job: Job, about: dict, files: Files) -> None:
+    """Publish weights, events and how the run ended, then forget the run: it is trained anew when asked again.
 
-    The report vouches for the checkpoints that were published.
+    The report vouches for the weights.
     """
-    with written_whole(events_file) as temporary:
-        shutil.copyfile(scratch / "events.jsonl", temporary)
-    header, *events = read_events(events_file)
+    published = job.publish(files.scratch, files.checkpoints)
+    with written_whole(files.events) as temporary:
+        shutil.copyfile(files.scratch / "events.jsonl", temporary)
+    header, *events = read_events(files.events)
     origin = {**_origin(job, about), **{name: header[name] for name in ("key", "parent", "code")}}
     accepted = [event["code"] for event in events if event["kind"] == "accepted"]
-    made = provenance.made(job.device) | {"seconds": outcome.pop("seconds"), "events_sha256": sha256(events_file)}
+    made = provenance.made(job.device) | {"seconds": outcome.pop("seconds"), "events_sha256": sha256(files.events)}
     content = {**origin, **outcome, "accepted_code": accepted, "attention": job.inspect()}
-    write_sealed(report, content, made, published)
-    for file in scratch.iterdir():
+    write_sealed(files.training, content, made, published)
+    for file in files.scratch.iterdir():
         if file.name != "lock":
             file.unlink()
 
@@ -221,7 +246,7 @@ def _divergence(finite: Tensor, values: dict[str, float], modules: dict) -> str 
 
 
 def _keep(
-    scratch: Path, step: int, job: Job, snapshots: dict[int, Path], events: Events | None, inspected: bool
+    scratch: Path, job: Job, snapshots: dict[int, Path], events: Events | None, /, step: int, *, inspected: bool
 ) -> None:
     if step in snapshots and job.replicas.rank == 0:
         save_tensors(snapshots[step], job.network.state_dict())
@@ -230,7 +255,7 @@ def _keep(
     checkpoints.save_state(scratch, step, job, events.sync() if events else 0)
 
 
-def _go_back(scratch: Path, step: int, job: Job, snapshots: dict[int, Path], accept_code: bool) -> int:
+def _go_back(scratch: Path, job: Job, snapshots: dict[int, Path], step: int, *, accept_code: bool) -> int:
     """Restore the last good resume point and let it stand for the snapshots from ``step`` on; return its step."""
     last, _ = checkpoints.load_state(scratch, job, accept_code)
     if job.replicas.rank == 0:

@@ -1,6 +1,7 @@
 """Training of a row of the recall task: supervised, the mean squared error of the colours of the right columns."""
 
 import hashlib
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -18,7 +19,7 @@ from . import loop
 from .adam import Adam
 from .inspection import IMAGES, attention_measures, of_networks
 from .losses import orthogonality
-from .replicas import ALONE, Replicas, joined, seed_layers
+from .replicas import ALONE, Replicas, seed_layers
 from .schedule import rise_and_fall
 
 
@@ -26,37 +27,24 @@ def train_recall(
     row_name: str,
     scale_name: str,
     seed: int,
-    checkpoint_folder: str | Path,  # receives network.pt
-    events_file: str | Path,  # receives losses and rates as JSON lines
-    report: str | Path,  # receives how the run ended, as JSON
-    scratch: str | Path,  # resume state; a rerun goes on from here
-    hours: float | None,  # after which the run stops with a resume point
+    files: loop.Files,
+    *,
     device: torch.device,
-    accept_code: bool = False,  # go on from a resume point that other code made
+    hours: float | None = None,
+    accept_code: bool = False,
 ) -> None:
-    """Train one layer of the recall task with one seed, from its last resume point if there is one.
-
-    Raises:
-        Stopped, UserError: as ``generation.train``.
-    """
+    """Train one layer of the recall task with one seed (``loop.train``)."""
     row, scale = params.load_row(row_name, "recall"), params.load_scale(scale_name)
-    steps, every = scale.recall.steps, (scale.recall.checkpoint_every, scale.recall.log_every)
-    scratch, about = Path(scratch), {"row": row_name, "task": row.task, "scale": scale_name, "seed": seed}
-    with joined(device) as replicas, loop.held(scratch, replicas):
-        job = RecallTraining(row, scale, seed, device, replicas)
-        outcome = loop.run(job, about, steps, [steps], *every, hours, scratch, accept_code)
-        if replicas.rank > 0:
-            return
-        published = Path(checkpoint_folder) / "network.pt"
-        loop.publish(scratch / snapshot_name(0), published)
-        loop.conclude(outcome, job, about, [published], Path(events_file), Path(report), scratch)
+    job = partial(RecallTraining, row, scale, seed, device=device)
+    about = {"row": row_name, "task": row.task, "scale": scale_name, "seed": seed}
+    loop.train(job, about, files, device=device, hours=hours, accept_code=accept_code)
 
 
 class RecallTraining:
     """The network, optimizer and images of a run, and the arithmetic of its step (a ``loop.Job``)."""
 
     def __init__(
-        self, row: params.RecallRow, scale: params.Scale, seed: int, device: torch.device, replicas: Replicas = ALONE
+        self, row: params.RecallRow, scale: params.Scale, seed: int, *, device: torch.device, replicas: Replicas = ALONE
     ):
         self.row, self.scale, self.seed = row, scale.recall, seed
         self.device, self.replicas = device, replicas
@@ -71,6 +59,8 @@ class RecallTraining:
         self.optimizer = Adam(self.network.parameters(), betas=(0.9, 0.999))
         seed_layers(seed, replicas)
         self.modules = {"network": self.network, "optimizer": self.optimizer}
+        self.steps, self.snapshot_steps = self.scale.steps, [self.scale.steps]
+        self.checkpoint_every, self.log_every = self.scale.checkpoint_every, self.scale.log_every
         self.sampling_steps = sampling_steps(row.attention, self.scale.steps)
         self.painting = replicas.wrap(self.network, self.sampling_steps < self.scale.steps)
 
@@ -91,6 +81,11 @@ class RecallTraining:
             measures = {"lr": lr, "gradient_norm": get_total_norm(gradients)}
         self.optimizer.step(lr)
         return {"recall": loss.detach()}, measures
+
+    def publish(self, scratch: Path, checkpoints: Path) -> list[Path]:
+        """The network."""
+        loop.publish(scratch / snapshot_name(0), checkpoints / "network.pt")
+        return [checkpoints / "network.pt"]
 
     def inspect(self) -> dict[str, float]:
         """On the first test images."""

@@ -1,6 +1,6 @@
 rule time_modules:
     output:
-        f"results/{SCALE_NAME}/timing.json",
+        STUDY.timing,
     log:
         f"logs/{SCALE_NAME}/time_modules.log",
     conda:
@@ -12,4 +12,4 @@ rule time_modules:
         settings=section("timing"),
         code=code_digest("evaluation.timing:time_modules"),
     shell:
-        "python -m an time --scale {params.scale:q} --out {output:q} --gpus {resources.gpu:q} &> {log:q}"
+        "python -m an time --scale {params.scale:q} --gpus {resources.gpu:q} &> {log:q}"

@@ -15,35 +15,29 @@ from an import params
 from an.code import code_digest
 from an.errors import UserError
 from an.files import sha256
-from an.layout import AVERAGED, IMAGES, snapshot_name
+from an.layout import AVERAGED, IMAGES, Run, Study
 
 SCALE_NAME = str(config.get("scale", "smoke"))
 try:
     SCALE = params.load_scale(SCALE_NAME)
-    ROWS = params.load_rows("generation")
-    INPAINTING_ROWS = params.load_rows("inpainting")
-    RECALL_ROWS = params.load_rows("recall")
+    ROWS = params.load_rows()
     PUBLISHED = params.load_published()
     params.check_scale(SCALE_NAME)
 except UserError as error:
     raise WorkflowError(str(error))
 
+STUDY, RUN = Study(SCALE_NAME), Run(SCALE_NAME, "{row}", "{seed}")
 TABLES = [1, 2, 3, 4, 5, 6]
 FIGURES = [9, 10]
+TABLE_FILES = [".md", ".csv", ".tex", ".html", "_cells.csv"]
 CONTROL_ROWS = ["mean-colour", "biharmonic"]
-DATA = SCALE.data_folder
-PHOTOGRAPHS = SCALE.inpainting.data_folder
-RUN = f"results/{SCALE_NAME}/{{row}}/seed-{{seed}}"
 RUNTIME = {"runtime": int(60 * SCALE.hours) + 15} if SCALE.hours else {}
 ONE_GPU = min(SCALE.gpus, 1)
-AVERAGED_SAMPLES = {"averaged": f"samples/{SCALE_NAME}/{{row}}/seed-{{seed}}/averaged.npy"} if SCALE.ema else {}
-SNAPSHOTS = [snapshot_name(number) for number in range(SCALE.snapshots + 1)]
+AVERAGED_IMAGES = [RUN.averaged_images] if SCALE.ema else []
 
 
 wildcard_constraints:
-    row="|".join(ROWS),
-    inpainting_row="|".join(INPAINTING_ROWS),
-    recall_row="|".join(RECALL_ROWS),
+    row="[a-z0-9-]+",
     control="|".join(CONTROL_ROWS),
     seed="[0-9]+",
     table="[0-9]+",
@@ -54,11 +48,6 @@ def option(name, value):
     return [f"--{name}", str(value)] if value else []
 
 
-def averaged(wildcards, files):
-    """The option that names a job's images by averaged weights, where the scale has them."""
-    return option("averaged", SCALE.ema and files.averaged)
-
-
 def hours(wildcards, output):
     """A training job on a cluster ends by itself a little before its scheduler would end it.
 
@@ -67,18 +56,16 @@ def hours(wildcards, output):
     return option("hours", SCALE.hours)
 
 
-def of_runs(files, **rows):
-    """Files of every run of the rows that a wildcard stands for, e.g. ``row=ROWS``, with all seeds of each."""
-    ((wildcard, names),) = rows.items()
-    known = ROWS | INPAINTING_ROWS | RECALL_ROWS
-    runs = [(name, seed) for name in names for seed in SCALE.seeds_of(name, known[name])]
-    return [file for name, seed in runs for file in expand(files, **{wildcard: name}, seed=seed)]
+def rows_of(task):
+    """What the wildcard ``row`` may be in a rule for rows of a task."""
+    return "|".join(name for name, row in ROWS.items() if row.task == task)
 
 
-def table_runs(table):
-    """Metrics and per-class files of every row in a table, all seeds."""
-    rows = [name for name, row in ROWS.items() if table in row.tables]
-    return of_runs([f"{RUN}/metrics.json", f"{RUN}/classes.csv"], row=rows)
+def of_runs(files, task, table=None):
+    """Files of every run of a task's rows, or of those in a table, with all seeds of each."""
+    rows = {name: row for name, row in ROWS.items() if row.task == task and (table is None or table in row.tables)}
+    runs = [(name, seed) for name, row in rows.items() for seed in SCALE.seeds_of(name, row)]
+    return [file for name, seed in runs for file in expand(files, row=name, seed=seed)]
 
 
 # What a rule's result depends on besides its input files goes into its params, so that a change reruns it.
@@ -91,21 +78,11 @@ def kept_digest():
 
 
 def table_labels(table):
-    rows = ROWS | INPAINTING_ROWS | RECALL_ROWS
-    return json.dumps({name: row.tables[table] for name, row in rows.items() if table in row.tables})
+    return json.dumps({name: row.tables[table] for name, row in ROWS.items() if table in row.tables})
 
 
 def training(wildcards):
-    return json.dumps(params.training_settings(ROWS[wildcards.row], SCALE), sort_keys=True)
-
-
-def inpainting_training(wildcards):
-    row = INPAINTING_ROWS[wildcards.inpainting_row]
-    return json.dumps(params.inpainting_settings(row, SCALE), sort_keys=True)
-
-
-def recall_training(wildcards):
-    return json.dumps(params.recall_settings(RECALL_ROWS[wildcards.recall_row], SCALE), sort_keys=True)
+    return json.dumps(params.run_settings(ROWS[wildcards.row], SCALE), sort_keys=True)
 
 
 def section(*names, of=SCALE):

@@ -1,27 +1,65 @@
 rule generate_samples:
     input:
-        manifest=rules.prepare_dataset.output.manifest,
-        arrays=rules.prepare_dataset.output.arrays,
-        generators=rules.train_gan.output.generators,
+        rules.prepare_dataset.output,
+        rules.train_gan.output,
     output:
-        **AVERAGED_SAMPLES,
-        samples=f"samples/{SCALE_NAME}/{{row}}/seed-{{seed}}/samples.npy",
-        snapshots=f"samples/{SCALE_NAME}/{{row}}/seed-{{seed}}/snapshots.npy",
-        report=f"samples/{SCALE_NAME}/{{row}}/seed-{{seed}}/samples.npy.json",
+        RUN.images,
+        f"{RUN.images}.json",
+        RUN.snapshot_images,
+        *AVERAGED_IMAGES,
     log:
         f"logs/{SCALE_NAME}/generate_samples/{{row}}-{{seed}}.log",
+    wildcard_constraints:
+        row=rows_of("generation"),
     conda:
         "../../environment.yml"
     resources:
         gpu=ONE_GPU,
     params:
         scale=SCALE_NAME,
-        data=subpath(input.manifest, parent=True),
-        checkpoints=lambda wildcards, input: os.path.dirname(input.generators[0]),
-        averaged=lambda wildcards, output: averaged(wildcards, output),
         settings=section("samples", "snapshot_samples", "batch", of=SCALE.evaluation),
-        code=code_digest("data.loading:open_split", "sampling.generation:generate"),
+        code=code_digest("sampling.generation:generate"),
     shell:
-        "python -m an generate --row {wildcards.row:q} --scale {params.scale:q} --seed {wildcards.seed:q} --data {params.data:q}"
-        " --checkpoints {params.checkpoints:q} --samples {output.samples:q} --snapshots {output.snapshots:q}"
-        " {params.averaged:q} --gpus {resources.gpu:q} &> {log:q}"
+        "python -m an generate --row {wildcards.row:q} --scale {params.scale:q} --seed {wildcards.seed:q}"
+        " --gpus {resources.gpu:q} &> {log:q}"
+
+
+TEST_IMAGES = [*(f"{number:03d}.png" for number in range(SCALE.inpainting.test_crops)), IMAGES]
+
+
+rule complete_heldout:
+    input:
+        rules.prepare_photographs.output,
+        rules.train_inpainting.output,
+    output:
+        [RUN.samples / image for image in TEST_IMAGES],
+    log:
+        f"logs/{SCALE_NAME}/complete_heldout/{{row}}-{{seed}}.log",
+    wildcard_constraints:
+        row=rows_of("inpainting"),
+    conda:
+        "../../environment.yml"
+    resources:
+        gpu=ONE_GPU,
+    params:
+        scale=SCALE_NAME,
+        code=code_digest("sampling.inpainting:complete_heldout"),
+    shell:
+        "python -m an complete-heldout --row {wildcards.row:q} --scale {params.scale:q} --seed {wildcards.seed:q}"
+        " --gpus {resources.gpu:q} &> {log:q}"
+
+
+rule complete_controls:
+    input:
+        rules.prepare_photographs.output,
+    output:
+        [STUDY.controls / kind / image for kind in ["truth", "input", *CONTROL_ROWS] for image in TEST_IMAGES],
+    log:
+        f"logs/{SCALE_NAME}/complete_controls.log",
+    conda:
+        "../../environment.yml"
+    params:
+        scale=SCALE_NAME,
+        code=code_digest("sampling.controls:complete_controls"),
+    shell:
+        "python -m an complete-controls --scale {params.scale:q} &> {log:q}"

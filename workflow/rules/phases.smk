@@ -10,23 +10,23 @@ rule prepared:
 rule trained:
     input:
         rules.train_classifier.output,
-        of_runs(rules.train_gan.output, row=ROWS),
-        of_runs(rules.train_inpainting.output, inpainting_row=INPAINTING_ROWS),
-        of_runs(rules.train_recall.output, recall_row=RECALL_ROWS),
+        of_runs(rules.train_gan.output, "generation"),
+        of_runs(rules.train_inpainting.output, "inpainting"),
+        of_runs(rules.train_recall.output, "recall"),
 
 
 rule generated:
     input:
-        of_runs(rules.generate_samples.output, row=ROWS),
-        of_runs(rules.complete_heldout.output, inpainting_row=INPAINTING_ROWS),
+        of_runs(rules.generate_samples.output, "generation"),
+        of_runs(rules.complete_heldout.output, "inpainting"),
         rules.complete_controls.output,
 
 
 rule evaluated:
     input:
         rules.extract_reference.output,
-        of_runs(rules.evaluate_samples.output, row=ROWS),
-        of_runs(rules.evaluate_completions.output, inpainting_row=INPAINTING_ROWS),
-        expand(rules.evaluate_controls.output, control=CONTROL_ROWS),
-        of_runs(rules.evaluate_recall.output, recall_row=RECALL_ROWS),
+        of_runs(rules.evaluate_samples.output, "generation"),
+        of_runs(rules.evaluate_completions.output, "inpainting"),
+        [STUDY.control(name) for name in CONTROL_ROWS],
+        of_runs(rules.evaluate_recall.output, "recall"),
         rules.time_modules.output,

@@ -1,18 +1,16 @@
-CHECKPOINTS = f"checkpoints/{SCALE_NAME}/{{row}}/seed-{{seed}}"
-GENERATORS = [f"{CHECKPOINTS}/{name}" for name in [*SNAPSHOTS, *([AVERAGED] if SCALE.ema else [])]]
-
-
 rule train_gan:
     input:
-        manifest=rules.prepare_dataset.output.manifest,
-        arrays=rules.prepare_dataset.output.arrays,
+        rules.prepare_dataset.output,
     output:
-        generators=GENERATORS,
-        discriminator=f"{CHECKPOINTS}/discriminator.pt",
-        events=f"{RUN}/events.jsonl",
-        report=f"{RUN}/training.json",
+        *(RUN.snapshot(number) for number in range(SCALE.snapshots + 1)),
+        *([RUN.checkpoints / AVERAGED] if SCALE.ema else []),
+        RUN.checkpoints / "discriminator.pt",
+        RUN.events,
+        RUN.training,
     log:
         f"logs/{SCALE_NAME}/train_gan/{{row}}-{{seed}}.log",
+    wildcard_constraints:
+        row=rows_of("generation"),
     retries: SCALE.retries
     conda:
         "../../environment.yml"
@@ -22,13 +20,40 @@ rule train_gan:
         gpu=SCALE.gpus,
     params:
         scale=SCALE_NAME,
-        data=subpath(input.manifest, parent=True),
-        checkpoints=subpath(output.discriminator, parent=True),
-        scratch=f"scratch/{SCALE_NAME}/{{row}}/seed-{{seed}}",
         hours=hours,
         settings=training,
         code=code_digest("training.generation:train"),
     shell:
-        "python -m an train --row {wildcards.row:q} --scale {params.scale:q} --seed {wildcards.seed:q} --data {params.data:q}"
-        " --checkpoints {params.checkpoints:q} --events {output.events:q} --report {output.report:q}"
-        " --scratch {params.scratch:q} --gpus {resources.gpu:q} {params.hours:q} &> {log:q}"
+        "python -m an train --row {wildcards.row:q} --scale {params.scale:q} --seed {wildcards.seed:q}"
+        " --gpus {resources.gpu:q} {params.hours:q} &> {log:q}"
+
+
+use rule train_gan as train_inpainting with:
+    input:
+        rules.prepare_photographs.output,
+    output:
+        RUN.checkpoints / "generator.pt",
+        RUN.checkpoints / "critics.pt",
+        RUN.events,
+        RUN.training,
+    log:
+        f"logs/{SCALE_NAME}/train_inpainting/{{row}}-{{seed}}.log",
+    wildcard_constraints:
+        row=rows_of("inpainting"),
+    params:
+        code=code_digest("training.inpainting:train_inpainting"),
+
+
+use rule train_gan as train_recall with:
+    input:
+        [],
+    output:
+        RUN.checkpoints / "network.pt",
+        RUN.events,
+        RUN.training,
+    log:
+        f"logs/{SCALE_NAME}/train_recall/{{row}}-{{seed}}.log",
+    wildcard_constraints:
+        row=rows_of("recall"),
+    params:
+        code=code_digest("training.recall:train_recall"),

@@ -1,0 +1,41 @@
+"""Verbs for images of one's own."""
+
+import click
+
+from ..layout import Run
+from .options import device, gpus, option, row, scale, seed
+
+
+@click.command()
+@option("samples", "Folder of images, or .npy of uint8 [N, H, W, 3].")
+@option("reference", "The same, or .npz of mu and sigma.")
+@option("json", "File to write.")
+@option("labels", "Of the samples: .npy, or text with one number a line; without it, class folders.", required=False)
+@option("reference-labels", "Of the reference, likewise.", required=False)
+@option("weights", "torch-fidelity's Inception weights; without it they are downloaded once.", required=False)
+@option("save-reference", "File to write the reference's mu and sigma to, .npz.", required=False)
+@option("cache", "Folder that keeps the reference's features for next time.", required=False)
+@gpus
+def evaluate(samples, reference, gpus, **files):
+    """Compare any images with others by every metric, with the 2015 Inception; print a table and write JSON."""
+    from ..evaluation.folders import evaluate
+
+    evaluate(samples, reference, device=device(gpus), **files)
+
+
+@click.command()
+@click.argument("image")
+@option("mask", "Picture of the same size, white where the image is to be filled.")
+@row
+@scale
+@seed
+@option("checkpoint", "Weights of the row's generator; by default those of the workflow.", required=False)
+@option("out", "PNG file to write.")
+@gpus
+def complete(image, mask, row, scale, seed, checkpoint, out, gpus):
+    """Fill a hole in IMAGE, a picture of any size, with a trained inpainting row; write a PNG."""
+    from ..sampling.inpainting import complete_picture
+
+    checkpoint = checkpoint or Run(scale, row, seed).checkpoints / "generator.pt"
+    names = {"row_name": row, "scale_name": scale}
+    complete_picture(image, mask, checkpoint=checkpoint, out=out, device=device(gpus), **names)

@@ -1,0 +1,233 @@
+"""Verbs that are steps of the workflow, one for each of its rules. Files lie where the workflow has them."""
+
+import os
+
+import click
+
+from ..layout import Run, Study
+from .options import device, gpus, option, paths, resolution, row, scale, seed, taken, where
+
+path = option("path", "Folder that holds a data set which does not come with this project.", required=False)
+
+
+@click.command()
+@option("dataset", "Which data set.", click.Choice(["digits", "imagenet"]))
+@resolution
+@path
+@option("data", "Folder to write.")
+def prepare(dataset, resolution, path, data):
+    """Bring a data set to memory-mapped arrays with a manifest."""
+    from ..data.preparation import prepare
+
+    if dataset == "imagenet" and not path:
+        raise click.UsageError("imagenet needs --path, the folder that holds its train/ and val/.")
+    prepare(dataset, resolution, data, path)
+
+
+@click.command()
+@option("dataset", "Which data set.", click.Choice(["photographs", "paris_streetview", "textures"]))
+@resolution
+@option("test-crops", "Fixed crops of held-out photographs, or test textures.", click.IntRange(1))
+@path
+@option("data", "Folder to write.")
+def prepare_photographs(dataset, resolution, test_crops, path, data):
+    """Bring photographs or textures for inpainting to memory-mapped arrays with a manifest."""
+    from ..data.crop_preparation import prepare_crops
+
+    prepare_crops(dataset, resolution, data, test_crops=test_crops, path=path)
+
+
+@click.command()
+@scale
+@paths("data", "classifier", "classifier-report")
+@gpus
+def train_classifier(scale, gpus, **given):
+    """Train the feature classifier on the training images."""
+    from ..evaluation.classifier import train_classifier
+
+    train_classifier(scale, device=device(gpus), **where(Study(scale), given))
+
+
+@click.command()
+@scale
+@paths("data", "classifier", "features", "reference")
+@gpus
+def reference(scale, gpus, **given):
+    """Extract the features of the training images, and the metrics of the held-out ones."""
+    from ..evaluation.reference import extract_reference
+
+    extract_reference(scale, device=device(gpus), **where(Study(scale), given))
+
+
+@click.command()
+@row
+@scale
+@seed
+@paths("data", "checkpoints", "events", "training", "scratch")
+@option("hours", "Stop with a resume point after so long, with exit status 124.", float, False)
+@click.option("--accept-code", is_flag=True, help="Go on from a resume point that other code made.")
+@gpus
+def train(row, scale, seed, hours, accept_code, gpus, **given):
+    """Train a row, of any task, on one or several GPUs; a killed run goes on from its scratch folder."""
+    from ..devices import chosen
+    from ..params import load_row
+    from ..training.generation import train
+    from ..training.inpainting import train_inpainting
+    from ..training.launch import launch
+    from ..training.loop import Files
+    from ..training.recall import train_recall
+
+    task = load_row(row).task
+    mine = taken(gpus)
+    if len(mine) > 1 and "WORLD_SIZE" not in os.environ:
+        launch(mine)
+        return
+    found = where(Run(scale, row, seed), given, task)
+    data = {} if task == "recall" else {"data": found["data"]}  # the recall task draws its images
+    trains = {"generation": train, "inpainting": train_inpainting, "recall": train_recall}[task]
+    files = Files(**{name: found[name] for name in Files._fields})
+    trains(row, scale, seed, files, device=chosen(mine), hours=hours, accept_code=accept_code, **data)
+
+
+@click.command()
+@row
+@scale
+@seed
+@paths("data", "checkpoints", "images", "snapshot-images", "averaged-images")
+@gpus
+def generate(row, scale, seed, gpus, **given):
+    """Generate the images a trained row is evaluated on."""
+    from ..sampling.generation import generate
+
+    generate(row, scale, seed, device=device(gpus), **where(Run(scale, row, seed), given))
+
+
+@click.command()
+@row
+@scale
+@seed
+@paths("data", "classifier", "features", "checkpoints", "training")
+@paths("images", "snapshot-images", "averaged-images", "metrics", "classes")
+@gpus
+def evaluate_row(row, scale, seed, gpus, **given):
+    """Compute FID, IS, intra-FID and more of a row's generated images."""
+    from ..evaluation.generation import evaluate_row
+
+    evaluate_row(row, scale, seed, device=device(gpus), **where(Run(scale, row, seed), given))
+
+
+@click.command()
+@row
+@scale
+@seed
+@paths("checkpoints", "training", "metrics", "example")
+@gpus
+def evaluate_recall(row, scale, seed, gpus, **given):
+    """Measure how many marks a trained layer of the recall task paints in their cues' colours."""
+    from ..evaluation.recall import evaluate_recall
+
+    evaluate_recall(row, scale, seed, device=device(gpus), **where(Run(scale, row, seed), given))
+
+
+@click.command()
+@row
+@scale
+@seed
+@paths("data", "checkpoints", "samples")
+@gpus
+def complete_heldout(row, scale, seed, gpus, **given):
+    """Complete the held-out test images with a trained inpainting row."""
+    from ..sampling.inpainting import complete_heldout
+
+    complete_heldout(row, scale, device=device(gpus), **where(Run(scale, row, seed), given, "inpainting"))
+
+
+@click.command()
+@scale
+@paths("data", "controls")
+def complete_controls(scale, **given):
+    """Write the test images, their inputs and their trivial completions."""
+    from ..sampling.controls import complete_controls
+
+    complete_controls(**where(Study(scale), given, "inpainting"))
+
+
+@click.command()
+@row
+@scale
+@seed
+@paths("data", "samples", "checkpoints", "training", "metrics")
+def evaluate_completions(row, scale, seed, **given):
+    """Compute PSNR, SSIM and MAE of a row's completed test images."""
+    from ..evaluation.inpainting import evaluate_completions
+
+    evaluate_completions(row, seed, **where(Run(scale, row, seed), given, "inpainting"))
+
+
+@click.command()
+@option("control", "Which of the completions that need no training.", click.Choice(["mean-colour", "biharmonic"]))
+@scale
+@paths("data", "controls", "metrics")
+def evaluate_control(control, scale, metrics, **given):
+    """Compute PSNR, SSIM and MAE of the test images as a control completed them."""
+    from ..evaluation.inpainting import evaluate_control
+
+    found = where(Study(scale), given, "inpainting")
+    metrics = metrics or Study(scale).control(control)
+    evaluate_control(control, data=found["data"], samples=found["controls"] / control, metrics=metrics)
+
+
+@click.command()
+@scale
+@paths("timing")
+@gpus
+def time(scale, gpus, **given):
+    """Time attentive normalization against self-attention."""
+    from ..evaluation.timing import time_modules
+
+    time_modules(scale, where(Study(scale), given)["timing"], device(gpus))
+
+
+@click.command()
+@option("table", "1 to 6.", click.IntRange(1, 6))
+@scale
+@paths("results", "reports")
+def table(table, scale, **given):
+    """Render a table as Markdown, CSV, LaTeX and HTML."""
+    from ..reporting.render import render
+
+    render(table, scale, **where(Study(scale), given))
+
+
+@click.command()
+@option("figure", "9 (of samples) or 10 (of results).", click.IntRange(9, 10))
+@scale
+@seed
+@option("source", "Folder of the scale's completed images, or of its results.", required=False)
+@option("out", "PNG file to write.", required=False)
+def figure(figure, scale, seed, source, out):
+    """Draw a figure as PNG."""
+    from ..reporting.figures import FIGURES
+
+    study = Study(scale)
+    FIGURES[figure](source or {9: study.samples, 10: study.results}[figure], seed, out or study.figure(figure))
+
+
+@click.command()
+@scale
+@paths("results", "summary")
+def summarise(scale, **given):
+    """Gather every row's main scores into one JSON file."""
+    from ..reporting.summary import summarise_scores
+
+    summarise_scores(scale, **where(Study(scale), given))
+
+
+@click.command()
+@scale
+@paths("results", "reports")
+def index(scale, **given):
+    """Render every table and figure as one HTML page."""
+    from ..reporting.render import render_index
+
+    render_index(scale, **where(Study(scale), given))

@@ -1,0 +1,82 @@
+"""Verbs for looking at a study, and for taking its code as it is."""
+
+from pathlib import Path
+
+import click
+
+from ..layout import Study
+from .options import option, paths, scale, where
+
+
+@click.command()
+@click.argument("table")
+@click.argument("row")
+@click.argument("metric")
+@scale
+@paths("results", "reports")
+def explain(table, row, metric, scale, **given):
+    """Say where a cell comes from: `explain table1 an fid`, `explain table2 an 3`, `explain table5 attentive_norm 256`.
+
+    METRIC is a column of the table's CSV; in table 2 it is a class, in table 5 a size.
+    """
+    from ..reporting.explain import explain
+
+    click.echo(explain(table, row, metric, scale_name=scale, **where(Study(scale), given)))
+
+
+@click.command()
+@scale
+@paths("reports")
+@option("kept", "Folder to compare with; docs/results/SCALE without it.", required=False)
+def verify(scale, kept, **given):
+    """Compare one's own tables with those that this project keeps, cell by cell; exit status 1 where any differs."""
+    from ..reporting.verification import DIFFERENT, KEPT, verify
+
+    found = verify(where(Study(scale), given)["reports"], Path(kept) if kept else KEPT / scale)
+    for table in found:
+        click.echo(str(table))
+    if any(DIFFERENT in table.cells.values() for table in found):
+        raise click.exceptions.Exit(1)
+
+
+@click.command()
+@scale
+def track(scale):
+    """Bring MLflow to the state of a scale's runs: those that ended and those under way."""
+    from ..tracking.mlflow_sync import sync
+
+    click.echo(sync(scale))
+
+
+@click.command()
+@scale
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to serve at.")
+@click.option("--port", type=click.IntRange(1, 65535), default=5000, show_default=True, help="Its port.")
+def ui(scale, host, port):
+    """Serve a scale's runs with MLflow and open them in a browser, until interrupted."""
+    from ..tracking.mlflow_ui import serve
+
+    serve(scale, host, port)
+
+
+@click.command()
+@scale
+@click.argument("targets", nargs=-1)
+def accept_code(scale, targets):
+    """Take TARGETS, files or phases of the workflow (default: all), as made by today's code, and keep a record of it.
+
+    For a change of the code that cannot change a result.
+    """
+    from ..acceptance import accept_code
+
+    click.echo(accept_code(scale, targets))
+
+
+@click.command()
+def schema():
+    """Print the JSON Schema of params/."""
+    import json
+
+    from ..params import schema
+
+    click.echo(json.dumps(schema(), indent=1))
