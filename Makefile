@@ -1,7 +1,4 @@
-# make reproduce: every table, at the default scale.   make test: the test suite.
-# make verify: one's own tables against those in docs/results, cell by cell.
-# make ui: the runs side by side in a browser; docs/tracking.md.
-# All first make .venv from requirements.lock; nothing but Python 3.11+ and a package index is needed.
+# Nothing but Python 3.11+ and a package index is needed: all targets first make .venv from requirements.lock.
 
 PYTHON ?= python3
 INSTALLED := .venv/requirements.lock
@@ -10,25 +7,31 @@ SCALE := smoke
 HOST := 127.0.0.1
 PORT := 5000
 
-.PHONY: reproduce verify test lint lock ui
+.PHONY: help reproduce verify ui test test-fast lint lock
 
-reproduce: $(INSTALLED)
-	$(IN_VENV) snakemake --cores all --resources gpu=4
+help:  ## what can be made
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /make \1\t/' | expand -t 20
 
-verify: $(INSTALLED)
+reproduce: $(INSTALLED)  ## every table and figure, SCALE=smoke or another of params/scales/
+	$(IN_VENV) snakemake --cores all --resources gpu=4 --config scale=$(SCALE)
+
+verify: $(INSTALLED)  ## one's own tables against those kept in docs/results, cell by cell
 	$(IN_VENV) python -m an verify --scale $(SCALE)
 
-test: $(INSTALLED)
+ui: $(INSTALLED)  ## the runs side by side in a browser (docs/tracking.md); HOST=, PORT=
+	$(IN_VENV) python -m an ui --scale $(SCALE) --host $(HOST) --port $(PORT)
+
+test: $(INSTALLED)  ## all tests
 	$(IN_VENV) python -m pytest
 
-lint: $(INSTALLED)
+test-fast: $(INSTALLED)  ## the tests of the arithmetic: no workflow, servers, killed trainings
+	$(IN_VENV) python -m pytest -m "not slow"
+
+lint: $(INSTALLED)  ## style
 	$(IN_VENV) ruff check .
 	$(IN_VENV) ruff format --check .
 	$(IN_VENV) snakefmt --check Snakefile workflow
 	$(IN_VENV) snakemake --lint
-
-ui: $(INSTALLED)
-	$(IN_VENV) python -m an ui --scale $(SCALE) --host $(HOST) --port $(PORT)
 
 $(INSTALLED): requirements.lock
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: set PYTHON=")'
@@ -36,8 +39,7 @@ $(INSTALLED): requirements.lock
 	.venv/bin/python -m pip install --quiet --require-hashes --requirement requirements.lock
 	cp requirements.lock $@
 
-# After a change of pyproject.toml's dependencies; needs uv. The lock holds versions and hashes, no addresses.
-lock:
+lock:  ## new versions into requirements.lock, after a change of pyproject.toml's dependencies; needs uv
 	uv lock --upgrade
 	uv export --quiet --frozen --no-emit-project --all-extras --no-header --no-annotate --output-file requirements.lock
 	rm uv.lock

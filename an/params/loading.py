@@ -1,6 +1,7 @@
 """Reading ``params/``: whatever the models do not know is an error that names file and key."""
 
 import difflib
+import os
 import re
 from pathlib import Path
 
@@ -13,7 +14,18 @@ from .rows import AnyRow, Rows
 from .scales import Scale
 from .types import Strict
 
-FOLDER = Path(__file__).resolve().parents[2] / "params"
+HERE = Path(__file__).resolve()
+
+
+def folder() -> Path:
+    """The parameters' folder: the one that AN_PARAMS names, that of this checkout, or what is installed."""
+    named, checkout = os.environ.get("AN_PARAMS"), HERE.parents[2] / "params"
+    if named:
+        return Path(named).resolve()
+    return checkout if (checkout / "rows.yaml").exists() else HERE.parent / "files"
+
+
+FOLDER = folder()
 
 SCALE_NAME = "^[a-z0-9][a-z0-9_-]*$"  # it stands in paths and command lines
 
@@ -75,6 +87,8 @@ def _load(path: Path, adapter: TypeAdapter):
     shown = path.relative_to(FOLDER.parent)
     try:
         return adapter.validate_python(yaml.safe_load(path.read_text()))
+    except FileNotFoundError:
+        raise UserError(f"{path} is missing: AN_PARAMS names a folder with rows.yaml and scales/.") from None
     except yaml.YAMLError as error:
         raise UserError(f"{shown} is not valid YAML: {' '.join(str(error).split())}.") from None
     except ValidationError as error:
