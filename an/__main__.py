@@ -294,7 +294,7 @@ def evaluate_completions(row, seed, data, folder, checkpoint, training, metrics)
 @gpus
 def complete(image, mask, row, scale, checkpoint, out, gpus):
     """Fill a hole in IMAGE, a picture of any size, with a trained inpainting row; write a PNG."""
-    from .sampling.inpainting import complete_picture
+    from .sampling.own_picture import complete_picture
 
     complete_picture(image, mask, row, scale, checkpoint, out, device(gpus))
 
