@@ -1,4 +1,4 @@
-"""Completing images with a hole: the held-out crops of the data set, and a user's own picture."""
+"""Completing images with a hole: the held-out crops of the data set."""
 
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from ..models import build_inpainting_generator
 from ..progress import progress
 from ..seals import write_sealed
 from ..weights import load_tensors
-from .pictures import read_picture, write_png
+from .pictures import write_png
 
 STRIDE = 8  # the network halves a picture twice, and contextual attention once more
 
@@ -67,28 +67,3 @@ def complete_heldout(
     for file, image in zip(files, progress(test.images, f"completing with {row_name}"), strict=True):
         write_png(file, complete(generator, image, test.mask[0, 0], device))
     write_sealed(Path(samples) / IMAGES, {}, files=files)
-
-
-def complete_picture(
-    image_file: str | Path,
-    mask_file: str | Path,  # white (or any nonzero) where the picture is to be filled
-    *,
-    row_name: str,
-    scale_name: str,
-    checkpoint: str | Path,
-    out: str | Path,
-    device: torch.device,
-) -> None:
-    """Fill a hole in a user's own picture.
-
-    Raises UserError for a file that cannot be read, a mask of another size, or one that is all or nothing.
-    """
-    image, mask = read_picture(image_file, "RGB"), read_picture(mask_file, "L")
-    if mask.shape != image.shape[:2]:
-        sizes = [f"{a.shape[1]}x{a.shape[0]}" for a in (mask, image)]
-        raise UserError(f"mask {mask_file} is {sizes[0]} and {image_file} is {sizes[1]} pixels: make them equal.")
-    if not mask.any() or mask.all():
-        what = "no missing pixel" if not mask.any() else "no known pixel"
-        raise UserError(f"mask {mask_file} leaves {what}: paint white what is to be filled, and only that.")
-    generator = load_generator(row_name, scale_name, checkpoint, device)
-    write_png(out, complete(generator, image, mask, device))

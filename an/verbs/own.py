@@ -34,7 +34,7 @@ def evaluate(samples, reference, gpus, **files):
 @gpus
 def complete(image, mask, row, scale, seed, checkpoint, out, gpus):
     """Fill a hole in IMAGE, a picture of any size, with a trained inpainting row; write a PNG."""
-    from ..sampling.inpainting import complete_picture
+    from ..sampling.own_picture import complete_picture
 
     checkpoint = checkpoint or Run(scale, row, seed).checkpoints / "generator.pt"
     names = {"row_name": row, "scale_name": scale}
