@@ -11,7 +11,7 @@ from snakemake.exceptions import WorkflowError
 # The package beside this Snakefile, not one installed elsewhere.
 sys.path.insert(0, os.getcwd())
 
-from an import params
+from an import params, terminal
 from an.code import code_digest
 from an.errors import UserError
 from an.files import sha256
@@ -101,3 +101,6 @@ def end_timers():
     for thread in threading.enumerate():
         if isinstance(thread, threading.Timer):
             thread.cancel()
+
+
+terminal.install(workflow, SCALE_NAME)
