@@ -69,7 +69,7 @@ def main(arguments: list[str] | None = None) -> int:
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] == __package__:
             raise
-        click.echo(f"Error: this verb needs {error.name}: install it, or pip install 'an[reproduce]'.", err=True)
+        click.echo(f"Error: this verb needs {error.name}, which is not installed: requirements.lock has all.", err=True)
         return 1
     return status or 0
 

@@ -150,7 +150,7 @@ def verbs() -> list[tuple[str, list]]:
     for number, kind in tables.items():  # these of result_files
         lines.append((f"render_{kind}_table", ["table", "--table", number]))
     lines += [
-        ("draw_figure9", ["figure", "--figure", 9, *nano]),
+        ("draw_figure9", ["figure", "--figure", 9, *nano, "--out", "reports/smoke/figure9.png"]),
         ("draw_figure10", ["figure", "--figure", 10]),
         ("summarise_scores", ["summarise"]),
         ("render_index", ["index"]),

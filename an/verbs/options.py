@@ -60,7 +60,8 @@ def where(place: Run | Study, given: dict, task: str = "generation") -> dict[str
     missing = [name for name in given if name not in found]
     if "data" in missing:
         found["data"] = Path(load_scale(place.scale).data_of(task))
-    return found | {name: getattr(place, name) for name in missing if name != "data"}
+    study = Study(place.scale)
+    return found | {name: getattr(place if hasattr(place, name) else study, name) for name in missing if name != "data"}
 
 
 def taken(gpus: int | None):
