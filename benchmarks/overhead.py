@@ -49,7 +49,7 @@ def main() -> None:
         prepare("digits", scale.resolution, folder)
         row, data = params.load_row("sngan"), open_split(folder, "train")
         job = AdversarialTraining(row, scale, 0, data, device=torch.device("cpu"))
-        job.steps, job.snapshot_steps = STEPS, []
+        job.steps, job.snapshots_at = STEPS, []
         job.advance = advance = Stopwatch(job.advance)
         for number in range(REPEATS + 1):
             advance.seconds = saving.seconds = 0.0

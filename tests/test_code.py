@@ -439,7 +439,7 @@ def test_the_name_of_a_scale_runs_no_command(project):
     (scales / f"{name}.yaml").write_text((scales / "nano.yaml").read_text())
     done = snakemake(project, "results/nano/timing.json", "--config", f"scale={name}")
     assert done.returncode != 0 and "a scale's name has" in done.stdout + done.stderr
-    refused = run_verb(project, "time", "--scale", name, "--out", "timing.json")
+    refused = run_verb(project, "time", "--scale", name)
     assert refused.returncode == 1 and refused.stderr.startswith("Error: scale 'x$(touch ran)'")
     assert not list(project.rglob("ran"))
     for wrong in ("", "-x", "../nano", "Nano", "a b"):

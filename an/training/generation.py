@@ -72,7 +72,7 @@ class AdversarialTraining:
         seed_layers(seed, replicas)
         names = ("generator", "discriminator", "generator_optimizer", "discriminator_optimizer", "draws")
         self.modules, self.network = {name: getattr(self, name) for name in names}, self.generator
-        self.steps, self.snapshot_steps = self.recipe.steps, scale.snapshot_steps(row)
+        self.steps, self.snapshots_at = self.recipe.steps, scale.snapshot_steps(row)
         self.checkpoint_every, self.log_every = scale.checkpoint_every, scale.log_every
         self.average = None
         if scale.ema:
@@ -149,7 +149,7 @@ class AdversarialTraining:
 
     def publish(self, scratch: Path, checkpoints: Path) -> list[Path]:
         """Every snapshot of the generator, the discriminator, and the averaged generator where there is one."""
-        published = [checkpoints / snapshot_name(number) for number in range(len(self.snapshot_steps))]
+        published = [checkpoints / snapshot_name(number) for number in range(len(self.snapshots_at))]
         for file in published:
             loop.publish(scratch / file.name, file)
         published.append(checkpoints / "discriminator.pt")

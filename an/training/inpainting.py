@@ -75,7 +75,7 @@ class InpaintingTraining:
         names = ("generator", "critics", "generator_optimizer", "critics_optimizer", "draws")
         self.modules, self.network = {name: getattr(self, name) for name in names}, self.generator
         self.steps = self.scale.pretraining_steps + self.scale.adversarial_steps
-        self.snapshot_steps = [self.steps]
+        self.snapshots_at = [self.steps]
         self.checkpoint_every, self.log_every = self.scale.checkpoint_every, self.scale.log_every
         self.sampling_steps = sampling_steps(row.attention, self.steps)
         self.generating = replicas.wrap(self.generator, self.sampling_steps < self.steps)

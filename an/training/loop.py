@@ -41,7 +41,7 @@ class Job(Protocol):
     modules: dict  # by name, what a resume point keeps
     network: nn.Module  # the one of them that snapshots keep
     steps: int
-    snapshot_steps: list[int]  # after how many steps the network is kept, in order
+    snapshots_at: list[int]  # after how many steps the network is kept, in order
     checkpoint_every: int
     log_every: int
 
@@ -119,7 +119,7 @@ def run(job: Job, about: dict, scratch: Path, *, hours: float | None = None, acc
     point, which also stand for the snapshots it did not reach.
     """
     what, first_replica = f"{about['row']} seed {about['seed']}", job.replicas.rank == 0
-    snapshots = {step: scratch / snapshot_name(number) for number, step in enumerate(job.snapshot_steps)}
+    snapshots = {step: scratch / snapshot_name(number) for number, step in enumerate(job.snapshots_at)}
     started = time.perf_counter()
     with Stop(hours) as stop:
         first, offset = checkpoints.load_state(scratch, job, accept_code)
@@ -160,7 +160,7 @@ def _go(
         losses, measures = job.advance(index, logged)
         finite &= torch.isfinite(torch.stack(list(losses.values()))).all()
         stopped = job.replicas.highest(stop.status()) > 0
-        snapshot = step in job.snapshot_steps
+        snapshot = step in job.snapshots_at
         kept = snapshot or due or step == job.steps or stopped
         if logged or kept:  # the only waits for the device
             values = {name: float(value) for name, value in (losses | measures).items()}

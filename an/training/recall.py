@@ -59,7 +59,7 @@ class RecallTraining:
         self.optimizer = Adam(self.network.parameters(), betas=(0.9, 0.999))
         seed_layers(seed, replicas)
         self.modules = {"network": self.network, "optimizer": self.optimizer}
-        self.steps, self.snapshot_steps = self.scale.steps, [self.scale.steps]
+        self.steps, self.snapshots_at = self.scale.steps, [self.scale.steps]
         self.checkpoint_every, self.log_every = self.scale.checkpoint_every, self.scale.log_every
         self.sampling_steps = sampling_steps(row.attention, self.scale.steps)
         self.painting = replicas.wrap(self.network, self.sampling_steps < self.scale.steps)
