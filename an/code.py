@@ -22,13 +22,16 @@ LEFT_OUT = {
     "code": "names code and computes nothing",
     "devices": "takes a device, names it and measures its memory; which it is is a resource of the rule",
     "errors": "is raised where there is no result",
+    "options": "checks what a verb is given",
     "processor": "fixes and names what the machine computes with, which each result states beside its numbers",
     "progress": "shows how far a job is",
     "provenance": "says where a result was made",
     "tracking.events": "puts events on disk, of which no result is made; what they say is their writers' code",
     "training.stopping": "stops a training, which then goes on to the same bits",
     "params.loading:_load": "reads params/; each rule's settings are the values as it reads them",
+    "params.loading:UniqueKeys": "is how _load reads YAML",
     "params.rows:Rows": "is the types of params/rows.yaml, likewise",
+    "params.types:distinct": "checks seeds as _load reads them",
 }
 
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
