@@ -2,10 +2,12 @@
 
 import gc
 import sys
+import warnings
 
 import click
 
-from .errors import Stopped, UserError
+from .errors import Stopped, UserError, of_system
+from .options import GPUS, OUT_FILE, OUT_FOLDER, SEED, Hours
 from .processor import fix_instruction_set, fix_threads
 
 fix_instruction_set()
@@ -18,7 +20,7 @@ def option(name: str, meaning: str, kind=str, required: bool = True):
 
 row = option("row", "A row of params/rows.yaml.")
 scale = option("scale", "A file of params/scales/.")
-seed = option("seed", "Random seed.", int)
+seed = option("seed", "Random seed.", SEED)
 data = option("data", "Folder of prepared arrays.")
 classifier = option("classifier", "Weights of the feature classifier.")
 features = option("features", "Array of the training images' features.")
@@ -30,10 +32,10 @@ snapshots = option("snapshots", "Array of each snapshot's generated images.")
 averaged = option("averaged", "Array of images by averaged weights, where the scale has them.", required=False)
 folder = option("folder", "Folder of PNG files.")
 metrics = option("metrics", "JSON file to write.")
-out = option("out", "File to write.")
+out = option("out", "File to write.", OUT_FILE)
 
 
-gpus = option("gpus", "GPUs to take on this machine; 0 is the CPU. By default one, if there is any.", int, False)
+gpus = option("gpus", "GPUs to take on this machine; 0 is the CPU. By default one, if there is any.", GPUS, False)
 
 
 def taken(gpus):
@@ -123,11 +125,11 @@ def reference(scale, data, classifier, features, report, gpus):
 @scale
 @seed
 @option("data", "Folder of prepared arrays; none for the recall task, which draws its images.", required=False)
-@checkpoints
-@option("events", "JSON-lines file to write: losses and rates.")
-@option("report", "JSON file to write: how the run ended.")
-@option("scratch", "Folder of resume state.")
-@option("hours", "Stop with a resume point after so long, with exit status 124.", float, False)
+@option("checkpoints", "Folder of the row's checkpoints.", OUT_FOLDER)
+@option("events", "JSON-lines file to write: losses and rates.", OUT_FILE)
+@option("report", "JSON file to write: how the run ended.", OUT_FILE)
+@option("scratch", "Folder of resume state.", OUT_FOLDER)
+@option("hours", "Stop with a resume point after so long, with exit status 124.", Hours(), False)
 @click.option("--accept-code", is_flag=True, help="Go on from a resume point that other code made.")
 @gpus
 def train(row, scale, seed, data, checkpoints, events, report, scratch, hours, accept_code, gpus):
@@ -168,9 +170,10 @@ def train(row, scale, seed, data, checkpoints, events, report, scratch, hours, a
 def generate(row, scale, seed, data, checkpoints, samples, snapshots, averaged, gpus):
     """Generate the images a trained row is evaluated on."""
     from .data.loading import open_split
+    from .params import load_scale
     from .sampling.generation import generate
 
-    classes = open_split(data, "train").num_classes
+    classes = open_split(data, "train", load_scale(scale)).num_classes
     generate(row, scale, seed, classes, checkpoints, samples, snapshots, averaged, device(gpus))
 
 
@@ -231,12 +234,12 @@ def evaluate_recall(row, scale, seed, checkpoint, training, metrics, example, gp
 @an.command()
 @option("samples", "Folder of images, or .npy of uint8 [N, H, W, 3].")
 @option("reference", "The same, or .npz of mu and sigma.")
-@option("json", "File to write.")
+@option("json", "File to write.", OUT_FILE)
 @option("labels", "Of the samples: .npy, or text with one number a line; without it, class folders.", required=False)
 @option("reference-labels", "Of the reference, likewise.", required=False)
 @option("weights", "torch-fidelity's Inception weights; without it they are downloaded once.", required=False)
-@option("save-reference", "File to write the reference's mu and sigma to, .npz.", required=False)
-@option("cache", "Folder that keeps the reference's features for next time.", required=False)
+@option("save-reference", "File to write the reference's mu and sigma to, .npz.", OUT_FILE, False)
+@option("cache", "Folder that keeps the reference's features for next time.", OUT_FOLDER, False)
 @gpus
 def evaluate(samples, reference, json, labels, reference_labels, weights, save_reference, cache, gpus):
     """Compare any images with others by every metric, with the 2015 Inception; print a table and write JSON."""
@@ -271,7 +274,7 @@ def complete_controls(data, folder):
 
 @an.command()
 @option("row", "The row or control that completed the images.")
-@option("seed", "Its random seed; none for a control.", int, required=False)
+@option("seed", "Its random seed; none for a control.", SEED, required=False)
 @data
 @folder
 @option("checkpoint", "The row's weights, for their checksum; none for a control.", required=False)
@@ -435,6 +438,8 @@ def schema():
 
 def main(arguments: list[str] | None = None) -> int:
     """Run a verb; return its exit status. People see one sentence, not a traceback, for what is theirs to mend."""
+    # Pillow only warns of a file that claims far more pixels than a picture has; image readers take it for a fault.
+    warnings.filterwarnings("error", "Image size .* could be decompression bomb")
     try:
         status = an.main(arguments, prog_name="python -m an", standalone_mode=False)
     except UserError as error:
@@ -449,6 +454,11 @@ def main(arguments: list[str] | None = None) -> int:
     except click.Abort:
         click.echo("Interrupted; the same command goes on from here.", err=True)
         return 130
+    except OSError as error:
+        if (sentence := of_system(error)) is None:
+            raise
+        click.echo(f"Error: {sentence}", err=True)
+        return 1
     return status or 0
 
 
