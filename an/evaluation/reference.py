@@ -25,7 +25,7 @@ def extract_reference(
     device: torch.device,
 ) -> None:
     scale = params.load_scale(scale_name)
-    train, heldout = open_split(data, "train"), open_split(data, "heldout")
+    train, heldout = (open_split(data, split, scale) for split in ("train", "heldout"))
     extractor = scale_extractor(scale, train.num_classes, classifier, device)
     batch = scale.evaluation.batch
     features, _ = extract(extractor, train.images, batch, "reference", features_file)

@@ -15,7 +15,7 @@ from ..layout import IMAGES
 from ..models import build_inpainting_generator
 from ..progress import progress
 from ..seals import write_sealed
-from ..weights import load_tensors
+from ..weights import load_weights
 from .pictures import read_picture, write_png
 
 STRIDE = 8  # the network halves a picture twice, and contextual attention once more
@@ -25,14 +25,7 @@ def load_generator(row_name: str, scale_name: str, checkpoint: str | Path, devic
     """The trained generator of an inpainting row, in evaluation mode. Raises UserError when the weights do not fit."""
     row, scale = params.load_row(row_name, "inpainting"), params.load_scale(scale_name)
     generator = build_inpainting_generator(row, scale)
-    weights = load_tensors(checkpoint, device)
-    try:
-        generator.load_state_dict(weights)
-    except (RuntimeError, TypeError, AttributeError):
-        raise UserError(
-            f"checkpoint {checkpoint} is not of row '{row_name}' at scale '{scale_name}': name the row and scale it "
-            "was trained with."
-        ) from None
+    load_weights(generator, checkpoint, device, f"row '{row_name}' at scale '{scale_name}'")
     return generator.to(device).eval()
 
 
@@ -55,7 +48,8 @@ def complete_heldout(
     row_name: str, scale_name: str, data: str | Path, checkpoint: str | Path, folder: str | Path, device: torch.device
 ) -> None:
     """Complete every test crop of the prepared data; write them as ``<folder>/<number>.png``."""
-    test, generator = open_heldout_crops(data), load_generator(row_name, scale_name, checkpoint, device)
+    generator = load_generator(row_name, scale_name, checkpoint, device)
+    test = open_heldout_crops(data, params.load_scale(scale_name).inpainting)
     files = [Path(folder) / f"{number:03d}.png" for number in range(len(test.images))]
     for file, image in zip(files, progress(test.images, f"completing with {row_name}"), strict=True):
         write_png(file, complete(generator, image, test.mask[0, 0], device))

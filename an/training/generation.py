@@ -45,7 +45,7 @@ def train(
         UserError: bad names or data, a folder in use by another trainer, or a resume point of other settings.
     """
     row, scale = params.load_row(row_name, "generation"), params.load_scale(scale_name)
-    prepared = open_split(data, "train")
+    prepared = open_split(data, "train", scale)
     scratch, checkpoint_folder = Path(scratch), Path(checkpoint_folder)
     about = {"row": row_name, "task": row.task, "scale": scale_name, "seed": seed}
     with joined(device) as replicas, loop.held(scratch, replicas):

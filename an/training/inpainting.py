@@ -45,7 +45,8 @@ def train_inpainting(
         Stopped, UserError: as ``generation.train``.
     """
     row, scale = params.load_row(row_name, "inpainting"), params.load_scale(scale_name)
-    photographs, settings = open_training_photographs(data), scale.inpainting
+    settings = scale.inpainting
+    photographs = open_training_photographs(data, settings)
     scratch, checkpoint_folder = Path(scratch), Path(checkpoint_folder)
     about = {"row": row_name, "task": row.task, "scale": scale_name, "seed": seed}
     every = settings.checkpoint_every, settings.log_every
