@@ -2,11 +2,12 @@
 
 import gc
 import sys
+import warnings
 from pathlib import Path
 
 import click
 
-from .errors import Stopped, UserError
+from .errors import Stopped, UserError, of_system
 from .processor import fix_instruction_set, fix_threads
 
 fix_instruction_set()  # before a verb imports what computes
@@ -51,6 +52,8 @@ for verbs in SECTIONS.values():
 
 def main(arguments: list[str] | None = None) -> int:
     """Run a verb; return its exit status. People see one sentence, not a traceback, for what is theirs to mend."""
+    # Pillow only warns of a file that claims far more pixels than a picture has; image readers take it for a fault.
+    warnings.filterwarnings("error", "Image size .* could be decompression bomb")
     name = "an" if Path(sys.argv[0]).name == "an" else "python -m an"
     try:
         status = an.main(arguments, prog_name=name, standalone_mode=False)
@@ -70,6 +73,11 @@ def main(arguments: list[str] | None = None) -> int:
         if (error.name or "").partition(".")[0] == __package__:
             raise
         click.echo(f"Error: this verb needs {error.name}, which is not installed: requirements.lock has all.", err=True)
+        return 1
+    except OSError as error:
+        if (sentence := of_system(error)) is None:
+            raise
+        click.echo(f"Error: {sentence}", err=True)
         return 1
     return status or 0
 

@@ -29,11 +29,14 @@ LEFT_OUT = {
     "tracking.events": "puts events on disk, of which no result is made; what they say is their writers' code",
     "training.stopping": "stops a training, which then goes on to the same bits",
     "params.loading:_load": "reads params/; each rule's settings are the values as it reads them",
+    "params.loading:UniqueKeys": "is how _load reads YAML",
     "params.loading:load_scale": "likewise",
     "params.rows:Rows": "is the types of params/rows.yaml, likewise",
     "params.scales:Inpainting.data_folder": "names a folder; what is in it is its writer's code",
     "params.scales:Scale.data_folder": "likewise",
     "params.scales:Scale.data_of": "likewise",
+    "params.types:distinct": "checks seeds as _load reads them",
+    "verbs.given": "checks what a verb is given",
 }
 
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)

@@ -36,7 +36,7 @@ def leased(count: int | None = None, present: int | None = None, folder: Path = 
     """
     present = torch.cuda.device_count() if present is None else present
     count = min(1, present) if count is None else count
-    if count > present:
+    if not 0 <= count <= present:
         raise UserError(
             f"this job needs {count} GPU(s) and sees {present}: set gpus in the scale's file to what there is (0 for "
             "the CPU)."

@@ -24,6 +24,15 @@ def save_tensors(path: str | Path, content: dict) -> None:
         ) from None
 
 
+def load_weights(network: torch.nn.Module, path: str | Path, device: torch.device, of: str) -> None:
+    """Read a network's weights into it. Raises UserError, saying whose they should be, when they do not fit."""
+    weights = load_tensors(path, device)
+    try:
+        network.load_state_dict(weights)
+    except (RuntimeError, TypeError, AttributeError):
+        raise UserError(f"checkpoint {path} is not of {of}: name what it was trained with.") from None
+
+
 def load_tensors(path: str | Path, device: torch.device | str = "cpu") -> dict:
     """Read what ``save_tensors`` wrote. Raises UserError when it is missing, damaged or holds anything but data."""
     try:

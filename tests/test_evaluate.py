@@ -11,7 +11,7 @@ from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorIncepti
 
 from an.__main__ import main
 from an.errors import UserError
-from an.evaluation import evaluate as evaluation
+from an.evaluation import folders as evaluation
 from an.evaluation.extractors import Extractor, extract, inception_extractor
 from an.evaluation.folders import evaluate
 from an.evaluation.images import open_images
@@ -115,7 +115,7 @@ def test_all_metrics_are_torch_fidelity_s_on_600_images(tmp_path, weights, small
         evaluation, "_measure", lambda *given: kept.extend([given[0][:], given[2][:]]) or measure(*given)
     )
     paths = (tmp_path / "samples.npy", tmp_path / "real")
-    result = evaluate(*paths, tmp_path / "out/metrics.json", CPU, weights=weights)
+    result = evaluate(*paths, json=tmp_path / "out/metrics.json", device=CPU, weights=weights)
     ours = result["metrics"]
     assert ours["fid"] == pytest.approx(theirs["frechet_inception_distance"], rel=1e-5)
     assert ours["inception_score"] == pytest.approx(theirs["inception_score_mean"], rel=1e-5)
@@ -171,9 +171,9 @@ def test_class_folders_and_label_files_give_intra_fid(tmp_path, weights, small):
     save(tmp_path / "x", x, x_labels), save(tmp_path / "y", y, y_labels)
     np.save(tmp_path / "x.npy", x)
     (tmp_path / "labels.txt").write_text("\n".join(map(str, x_labels)))
-    by_folder = evaluate(tmp_path / "x", tmp_path / "y", tmp_path / "a.json", CPU, weights=weights)
+    by_folder = evaluate(tmp_path / "x", tmp_path / "y", json=tmp_path / "a.json", device=CPU, weights=weights)
     by_file = evaluate(
-        tmp_path / "x.npy", tmp_path / "y", tmp_path / "b.json", CPU, tmp_path / "labels.txt", None, weights
+        tmp_path / "x.npy", tmp_path / "y", json=tmp_path / "b.json", device=CPU, tmp_path / "labels.txt", None, weights
     )
     assert by_folder["metrics"] == by_file["metrics"]
     assert [line["real"] for line in by_file["classes"]] == np.bincount(y_labels).tolist()
@@ -183,8 +183,8 @@ def test_class_folders_and_label_files_give_intra_fid(tmp_path, weights, small):
 def test_statistics_files_are_pytorch_fid_s(tmp_path, weights, small, folders):
     samples, real = folders
     file = tmp_path / "real.npz"
-    whole = evaluate(samples, real, tmp_path / "a.json", CPU, weights=weights, save_reference=file)
-    from_file = evaluate(samples, file, tmp_path / "b.json", CPU, weights=weights)
+    whole = evaluate(samples, real, json=tmp_path / "a.json", device=CPU, weights=weights, save_reference=file)
+    from_file = evaluate(samples, file, json=tmp_path / "b.json", device=CPU, weights=weights)
     assert from_file["metrics"]["fid"] == pytest.approx(whole["metrics"]["fid"], rel=1e-6)
     assert from_file["metrics"].keys() == {"fid", "fid_infinity", "inception_score", "inception_score_1_split"}
     assert from_file["protocol"]["reference_key"] == whole["protocol"]["reference_key"]
@@ -193,7 +193,7 @@ def test_statistics_files_are_pytorch_fid_s(tmp_path, weights, small, folders):
     features, _ = extract(inception_extractor(weights, CPU), open_images(real), 64, "test")
     np.testing.assert_allclose(sigma, np.cov(features.astype(float), rowvar=False), rtol=1e-6, atol=1e-12)
     np.savez(tmp_path / "theirs.npz", mu=mu, sigma=sigma)
-    theirs = evaluate(samples, tmp_path / "theirs.npz", tmp_path / "c.json", CPU, weights=weights)
+    theirs = evaluate(samples, tmp_path / "theirs.npz", json=tmp_path / "c.json", device=CPU, weights=weights)
     assert theirs["metrics"]["fid"] == pytest.approx(whole["metrics"]["fid"], rel=1e-6)
     assert theirs["protocol"]["reference"] == "statistics without a count"
 
@@ -205,7 +205,7 @@ def test_changed_data_never_returns_an_old_number(tmp_path, weights, small, fold
     monkeypatch.setattr(statistics, "extract", lambda *a, **k: made.append(1) or extract(*a, **k))
     samples = folders[0]
     real = save(tmp_path / "real", pictures(24, 2, 20)[0])
-    run = lambda: evaluate(samples, real, tmp_path / "a.json", CPU, weights=weights, cache=tmp_path / "cache")  # noqa: E731
+    run = lambda: evaluate(samples, real, json=tmp_path / "a.json", device=CPU, weights=weights, cache=tmp_path / "cache")  # noqa: E731
     first, again = run(), run()
     assert first["metrics"] == again["metrics"] and len(made) == 1
     Image.fromarray(255 - pictures(1, 9, 5)[0][0]).save(real / "00003.png")

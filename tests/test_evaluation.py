@@ -110,13 +110,13 @@ def test_per_class_compares_like_with_like():
 
 def test_classifier_reaches_95_percent_on_held_out_digits(digits, tmp_path):
     files = {"classifier": tmp_path / "classifier.pt", "classifier_report": tmp_path / "classifier.json"}
-    train_classifier("smoke", data=digits, **files, device=CPU)
+    train_classifier("bench", data=digits, **files, device=CPU)
     report = json.loads((tmp_path / "classifier.json").read_text())
     assert report["accuracy"]["heldout"] >= 0.95
     from an.data.loading import open_split
     from an.evaluation.extractors import load_classifier
 
-    network = load_classifier(params.load_scale("smoke"), 10, tmp_path / "classifier.pt", CPU)
+    network = load_classifier(params.load_scale("bench"), 10, tmp_path / "classifier.pt", CPU)
     assert measure(network, open_split(digits, "heldout"), CPU) == report["accuracy"]["heldout"]
 
 

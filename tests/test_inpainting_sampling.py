@@ -260,7 +260,7 @@ def test_a_picture_of_one_s_own(picture, weights):
         ("unreadable", "is not a readable picture"),
         ("absent", "is not a readable picture"),
         ("row", "is not of row 'an-inpainting' at scale 'nano'"),
-        ("task", "unknown row 'an'"),
+        ("task", "row 'an' is of the generation task: inpainting has the rows ca, an-inpainting, ca-wide."),
     ],
 )
 def test_faults_are_one_sentence(picture, weights, fault, message):

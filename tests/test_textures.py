@@ -8,7 +8,8 @@ import pytest
 from an.data.crop_preparation import prepare_crops
 from an.data.crops import open_heldout_crops, open_training_photographs
 from an.data.textures import MARGIN, PERIODS, TRAIN, texture
-from an.metrics.restoration import biharmonic, mean_colour, psnr
+from an.metrics.restoration import psnr
+from an.sampling.controls import biharmonic, mean_colour
 
 
 @pytest.fixture(scope="module")

@@ -16,13 +16,13 @@ import numpy as np
 from PIL import Image
 
 from ..errors import UserError
-from ..files import sha256, written_whole
+from ..files import sha256, written_array, written_whole
 from ..progress import progress
 from ..seals import write_sealed
+from .images import opened
 from .masks import central_mask
 from .paris_streetview import paris_streetview
 from .photographs import Photograph, Photographs, photographs
-from .sources import opened
 from .textures import TRAIN, texture_arrays
 
 SOURCES = {"photographs": photographs, "paris_streetview": paris_streetview}
@@ -111,8 +111,7 @@ def _write_train(source: Photographs, dataset: str, resolution: int, folder: Pat
         dtype=np.int64,
     )
     pixels_file, table_file = folder / "train_pixels.npy", folder / "train_table.npy"
-    with written_whole(pixels_file) as temporary, ThreadPoolExecutor() as pool:
-        pixels = np.lib.format.open_memmap(temporary, "w+", np.uint8, (int(offsets[-1]), 3))
+    with written_array(pixels_file, np.uint8, (int(offsets[-1]), 3)) as pixels, ThreadPoolExecutor() as pool:
 
         def write(row: tuple[int, int, int], begin: int, end: int) -> None:
             index, *size = row
@@ -121,7 +120,6 @@ def _write_train(source: Photographs, dataset: str, resolution: int, folder: Pat
         written = pool.map(write, kept, *zip(*pairwise(offsets.tolist()), strict=True))
         for _ in progress(written, f"preparing {dataset} train", total=len(kept)):
             pass
-        pixels.flush()
     _save(table_file, table)
     return {
         "count": len(source.train),
@@ -133,13 +131,11 @@ def _write_train(source: Photographs, dataset: str, resolution: int, folder: Pat
 def _write_heldout(source: Photographs, dataset: str, resolution: int, folder: Path, *, test_crops: int) -> dict:
     images_file, mask_file = folder / "heldout_images.npy", folder / "heldout_mask.npy"
     places = []
-    with written_whole(images_file) as temporary:
-        array = np.lib.format.open_memmap(temporary, "w+", np.uint8, (test_crops, resolution, resolution, 3))
+    with written_array(images_file, np.uint8, (test_crops, resolution, resolution, 3)) as array:
         crops = progress(_test_crops(source, resolution, test_crops), f"preparing {dataset} heldout", total=test_crops)
         for index, (crop, place) in enumerate(crops):
             array[index] = crop
             places.append(place)
-        array.flush()
     _save(mask_file, central_mask(resolution))
     return {
         "count": test_crops,

@@ -59,10 +59,13 @@ class HeldoutCrops:
     sha256: dict[str, str]  # of both files, by name
 
 
-def open_training_photographs(folder: str | Path) -> TrainingPhotographs:
-    """Open the training split. Raises UserError when a file is missing or is not what the manifest says."""
+def open_training_photographs(folder: str | Path, wanted=None) -> TrainingPhotographs:
+    """Open the training split; ``wanted``, if given, is the inpainting part of the scale whose data it must be.
+
+    Raises UserError when it is not, or a file is missing or is not what the manifest says.
+    """
     folder = Path(folder)
-    manifest = checked_manifest(folder, "train")
+    manifest = checked_manifest(folder, "train", ("pixels", "table"), wanted)
     return TrainingPhotographs(
         pixels=np.load(folder / "train_pixels.npy", mmap_mode="r"),
         table=np.load(folder / "train_table.npy"),
@@ -71,10 +74,10 @@ def open_training_photographs(folder: str | Path) -> TrainingPhotographs:
     )
 
 
-def open_heldout_crops(folder: str | Path) -> HeldoutCrops:
-    """Open the held-out split. Raises UserError when a file is missing or is not what the manifest says."""
+def open_heldout_crops(folder: str | Path, wanted=None) -> HeldoutCrops:
+    """Open the held-out split, as ``open_training_photographs`` does the other."""
     folder = Path(folder)
-    split = checked_manifest(folder, "heldout")["splits"]["heldout"]
+    split = checked_manifest(folder, "heldout", ("images", "mask"), wanted)["splits"]["heldout"]
     return HeldoutCrops(
         images=np.load(folder / "heldout_images.npy", mmap_mode="r"),
         mask=np.load(folder / "heldout_mask.npy"),

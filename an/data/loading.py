@@ -22,10 +22,13 @@ class Prepared:
     sha256: str  # of the images file
 
 
-def open_split(folder: str | Path, split: str) -> Prepared:
-    """Open ``train`` or ``heldout``. Raises UserError when a file is missing or is not what the manifest says."""
+def open_split(folder: str | Path, split: str, wanted=None) -> Prepared:
+    """Open ``train`` or ``heldout``, which must be the data set and resolution of the scale ``wanted``, if given.
+
+    Raises UserError when they are not, or a file is missing or is not what the manifest says.
+    """
     folder = Path(folder)
-    manifest = checked_manifest(folder, split)
+    manifest = checked_manifest(folder, split, ("images", "labels"), wanted)
     return Prepared(
         images=np.load(folder / f"{split}_images.npy", mmap_mode="r"),
         labels=np.load(folder / f"{split}_labels.npy"),
@@ -34,17 +37,34 @@ def open_split(folder: str | Path, split: str) -> Prepared:
     )
 
 
-def checked_manifest(folder: Path, split: str) -> dict:
-    """The manifest of prepared data, once every file of the split has the checksum it states; else UserError."""
+def checked_manifest(folder: Path, split: str, arrays: tuple[str, ...], wanted=None) -> dict:
+    """The manifest of prepared data, once every file of the split has the checksum it states; else UserError.
+
+    ``arrays`` are what the split must have; ``wanted`` is a scale or its inpainting part, whose data it must be.
+    """
     if not (folder / "manifest.json").exists():
         raise UserError(f"{folder}/manifest.json is missing: run 'python -m an prepare' or snakemake first.")
     manifest = read_sealed(folder / "manifest.json")
+    _check_kind(folder, manifest, split, arrays, wanted)
     for name, expected in manifest["splits"][split]["sha256"].items():
         if not (folder / name).exists():
             raise UserError(f"{folder / name} is missing: delete {folder} and prepare the data again.")
         if sha256(folder / name) != expected:
             raise UserError(f"{folder / name} differs from its manifest: delete {folder} and prepare the data again.")
     return manifest
+
+
+def _check_kind(folder: Path, manifest: dict, split: str, arrays: tuple[str, ...], wanted) -> None:
+    dataset, resolution = manifest.get("dataset"), manifest.get("resolution")
+    if wanted and (dataset, resolution) != (wanted.dataset, wanted.resolution):
+        raise UserError(
+            f"{folder} holds {dataset} at {resolution} pixels, and this scale's are {wanted.dataset} at "
+            f"{wanted.resolution}: name {wanted.data_folder}, where the workflow prepares them, or another scale."
+        )
+    there = manifest.get("splits", {}).get(split, {}).get("sha256", {})
+    for name in arrays:
+        if f"{split}_{name}.npy" not in there:
+            raise UserError(f"{folder} holds {dataset}, without {split}_{name}.npy: name the folder of other data.")
 
 
 class Shuffled:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..files import sha256, written_whole
+from ..files import sha256, written_array, written_whole
 from ..progress import progress
 from ..seals import write_sealed
 from .sources import SOURCES, Source
@@ -20,12 +20,9 @@ def write_arrays(source: Source, dataset: str, resolution: int, folder: Path) ->
     for name, split in source.splits.items():
         count = len(split.labels)
         images_file, labels_file = folder / f"{name}_images.npy", folder / f"{name}_labels.npy"
-        with written_whole(images_file) as temporary:
-            shape = (count, resolution, resolution, 3)
-            array = np.lib.format.open_memmap(temporary, "w+", np.uint8, shape)
+        with written_array(images_file, np.uint8, (count, resolution, resolution, 3)) as array:
             for index, image in enumerate(progress(split.images(), f"preparing {dataset} {name}", total=count)):
                 array[index] = image
-            array.flush()
         with written_whole(labels_file) as temporary, open(temporary, "wb") as file:
             np.save(file, split.labels)
         splits[name] = {

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -11,6 +10,7 @@ import numpy as np
 from PIL import Image
 
 from ..errors import UserError
+from .images import opened
 
 
 @dataclass(frozen=True)
@@ -95,16 +95,6 @@ def centre_crop(file: Path, resolution: int) -> np.ndarray:
         # Cropped first: resize's own box argument lets the filter see past the box.
         square = image.convert("RGB").crop(box)
         return np.asarray(square.resize((resolution, resolution), Image.Resampling.BILINEAR))
-
-
-@contextmanager
-def opened(file: Path) -> Iterator[Image.Image]:
-    """An image file, open for the block. Raises UserError when it cannot be read, there or in the block."""
-    try:
-        with Image.open(file) as image:
-            yield image
-    except OSError as error:
-        raise UserError(f"{file} is not a readable image ({error}): replace or remove it.") from None
 
 
 SOURCES = {"digits": digits, "imagenet": imagenet}

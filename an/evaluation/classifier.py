@@ -47,9 +47,9 @@ def train_classifier(
     device: torch.device,
 ) -> None:
     """Train on the training split, measure on the held-out split, write weights and a report."""
-    settings = params.load_scale(scale_name).evaluation.classifier
-    train, heldout = open_split(data, "train"), open_split(data, "heldout")
-    network = fit_classifier(settings, train, device)
+    scale = params.load_scale(scale_name)
+    train, heldout = (open_split(data, split, scale) for split in ("train", "heldout"))
+    network = fit_classifier(scale.evaluation.classifier, train, device)
     save_tensors(classifier, network.state_dict())
     accuracy = {"train": measure(network, train, device), "heldout": measure(network, heldout, device)}
     content = {"accuracy": accuracy, "data_sha256": train.sha256}

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -12,9 +13,9 @@ from torch import Tensor
 from .. import params
 from ..data.loading import to_device
 from ..errors import UserError
-from ..files import sha256, written_whole
+from ..files import sha256, written_array, written_whole
 from ..progress import progress
-from ..weights import load_tensors
+from ..weights import load_weights
 from .classifier import FeatureClassifier
 
 
@@ -43,7 +44,7 @@ def load_classifier(
     scale: params.Scale, num_classes: int, weights: str | Path, device: torch.device
 ) -> FeatureClassifier:
     network = FeatureClassifier(scale.evaluation.classifier.channels, num_classes)
-    network.load_state_dict(load_tensors(weights, device))
+    load_weights(network, weights, device, f"this scale's classifier of {num_classes} classes")
     return network.to(device).eval()
 
 
@@ -152,14 +153,11 @@ def extract(
     if file is None:
         features, logits = zip(*batches(extractor, images, batch, what), strict=True)
         return np.concatenate(features), np.concatenate(logits)
-    kept, start = [], 0
-    with written_whole(file) as temporary:
-        array = None
-        for features, logits in batches(extractor, images, batch, what):
-            if array is None:
-                array = np.lib.format.open_memmap(temporary, "w+", np.float32, (len(images), features.shape[1]))
+    made, kept, start = batches(extractor, images, batch, what), [], 0
+    first = next(made)
+    with written_array(file, np.float32, (len(images), first[0].shape[1])) as array:
+        for features, logits in chain([first], made):
             array[start : start + len(features)] = features
             start += len(features)
             kept.append(logits)
-        array.flush()
     return np.load(file, mmap_mode="r"), np.concatenate(kept)

@@ -38,7 +38,7 @@ def evaluate_row(
 ) -> None:
     """Compute them; of a run that diverged, the last good generator's, and the curve up to that step."""
     row, scale = params.load_row(row_name, "generation"), params.load_scale(scale_name)
-    train = open_split(data, "train")
+    train = open_split(data, "train", scale)
     extractor = scale_extractor(scale, train.num_classes, classifier, device)
     batch, what = scale.evaluation.batch, f"{row_name} seed {seed}"
     extraction = extractor.protocol(batch, device)

@@ -7,8 +7,8 @@ from functools import cached_property
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
+from ..data.images import opened
 from ..errors import UserError
 from ..files import sha256
 
@@ -123,8 +123,5 @@ def read_labels(file: str | Path, count: int) -> np.ndarray:
 
 
 def _decoded(file: Path) -> np.ndarray:
-    try:
-        with Image.open(file) as image:
-            return np.asarray(image.convert("RGB"))
-    except (OSError, SyntaxError, ValueError) as error:
-        raise UserError(f"{file} is not a readable image ({error}): replace or remove it.") from None
+    with opened(file) as image:
+        return np.asarray(image.convert("RGB"))

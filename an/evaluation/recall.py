@@ -12,7 +12,7 @@ from ..layers import AttentiveNorm2d, SelfAttention2d
 from ..models import RecallNetwork, build_recall
 from ..seals import read_sealed, write_sealed
 from ..training.recall import test_images
-from ..weights import load_tensors
+from ..weights import load_weights
 from .measured import write_measured
 
 BATCH = 128
@@ -32,7 +32,7 @@ def evaluate_recall(
     """Test a trained row on the images that all rows are tested on."""
     row, scale = params.load_row(row_name, "recall"), params.load_scale(scale_name)
     network, checkpoint = build_recall(row, scale).to(device).eval(), Path(checkpoints) / "network.pt"
-    network.load_state_dict(load_tensors(checkpoint, device))
+    load_weights(network, checkpoint, device, f"row '{row_name}' at scale '{scale_name}'")
     test = test_images(scale.recall, scale.recall.test_images)
     trained = read_sealed(training, [checkpoint])
     outputs = paint(network, test.images, device)

@@ -27,7 +27,7 @@ def extract_reference(
 ) -> None:
     """Extract them."""
     scale = params.load_scale(scale_name)
-    train, heldout = open_split(data, "train"), open_split(data, "heldout")
+    train, heldout = (open_split(data, split, scale) for split in ("train", "heldout"))
     extractor = scale_extractor(scale, train.num_classes, classifier, device)
     batch = scale.evaluation.batch
     extracted, _ = extract(extractor, train.images, batch, "reference", file=features)

@@ -3,7 +3,7 @@
 ``python -m an schema`` prints their JSON Schema.
 """
 
-from .loading import check_scale, hint, load_published, load_row, load_rows, load_scale, schema
+from .loading import check_scale, hint, load_published, load_row, load_rows, load_scale, scale_name, schema
 from .published import Published
 from .rows import AnyRow, AttentiveNorm, InpaintingRow, RecallLayer, RecallRow, Row, SelfAttention
 from .scales import Classifier, Recall, Scale
@@ -31,6 +31,7 @@ __all__ = [
     "load_scale",
     "recall_settings",
     "run_settings",
+    "scale_name",
     "schema",
     "training_settings",
 ]

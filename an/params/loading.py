@@ -39,6 +39,8 @@ def load_rows(task: str | None = None) -> dict[str, AnyRow]:
 def load_row(name: str, task: str | None = None) -> AnyRow:
     """One row by name. Raises UserError for one that is unknown or of another task."""
     rows = load_rows(task)
+    if name not in rows and name in (others := load_rows()):
+        raise UserError(f"row '{name}' is of the {others[name].task} task: {task} has the rows {', '.join(rows)}.")
     if name not in rows:
         raise UserError(f"unknown row '{name}'{hint(name, rows)}: params/rows.yaml has {', '.join(rows)}.")
     return rows[name]
@@ -70,6 +72,19 @@ def check_scale(scale_name: str) -> None:
             )
 
 
+def scale_name(config: dict) -> str:
+    """The scale that ``snakemake --config`` names; smoke without one. Raises UserError for anything else in it."""
+    for key in config:
+        if key != "scale":
+            raise UserError(f"--config has an unknown key '{key}'{hint(key, ['scale'])}: give scale=NAME alone.")
+    name = config.get("scale", "smoke")
+    if not isinstance(name, str):  # Snakemake reads values as YAML
+        known = ", ".join(sorted(path.stem for path in (FOLDER / "scales").glob("*.yaml")))
+        said = "" if name is None else name
+        raise UserError(f"--config scale={said} names no scale: params/scales/ has {known}.")
+    return name
+
+
 def load_published() -> Published:
     return _load(FOLDER / "published.yaml", TypeAdapter(Published))
 
@@ -83,13 +98,26 @@ def schema() -> dict:
     }
 
 
+class UniqueKeys(yaml.SafeLoader):
+    """Refuses a key that stands twice in one mapping; YAML does too, but PyYAML takes the last."""
+
+    def compose_mapping_node(self, anchor):
+        node, lines = super().compose_mapping_node(anchor), {}
+        for key in (key for key, _ in node.value if isinstance(key, yaml.ScalarNode)):
+            line, name = key.start_mark.line + 1, (key.tag, key.value)
+            if name in lines:
+                raise yaml.YAMLError(f"key '{key.value}' stands in lines {lines[name]} and {line}, keep one of them")
+            lines[name] = line
+        return node
+
+
 def _load(path: Path, adapter: TypeAdapter):
     shown = path.relative_to(FOLDER.parent)
     try:
-        return adapter.validate_python(yaml.safe_load(path.read_text()))
+        return adapter.validate_python(yaml.load(path.read_text(encoding="utf-8"), UniqueKeys))
     except FileNotFoundError:
         raise UserError(f"{path} is missing: AN_PARAMS names a folder with rows.yaml and scales/.") from None
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise UserError(f"{shown} is not valid YAML: {' '.join(str(error).split())}.") from None
     except ValidationError as error:
         raise UserError(f"{shown}: {_first_fault(error)}.") from None

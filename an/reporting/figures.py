@@ -9,6 +9,7 @@ import matplotlib.pyplot as plt
 from matplotlib.image import imread
 
 from .. import params
+from ..errors import UserError
 from ..files import written_whole
 from ..layout import IMAGES
 from ..seals import read_sealed
@@ -32,6 +33,8 @@ def figure9(samples: str | Path, seed: int, out: str | Path) -> None:
         "Truth": samples / "controls/truth",
     }
     names = sorted(file.name for file in columns["Truth"].glob("*.png"))
+    if not names:
+        raise UserError(f"{columns['Truth']} has no images: run snakemake to make them.")
     chosen = names[:: max(1, len(names) // ROWS)][:ROWS]
     for folder in columns.values():
         read_sealed(folder / IMAGES, [folder / name for name in chosen])

@@ -12,6 +12,7 @@ from .intervals import difference
 
 KEPT = Path("docs/results")
 UNTIMED = (1, 2, 3, 4, 6)  # table 5 is of times, which no two runs share
+COLUMNS = ("row", "metric", "seed", "value", "file", "checkpoint_sha256")  # of a table's cells
 SAME, WITHIN, DIFFERENT = "same bits", "within the interval", "different"
 
 
@@ -44,9 +45,15 @@ def verify(reports: Path, kept: Path) -> list[Comparison]:
 def read_cells(folder: Path, number: int) -> pd.DataFrame:
     path = folder / f"table{number}_cells.csv"
     try:
-        return pd.read_csv(path, dtype={"metric": str, "seed": "Int64"})
+        cells = pd.read_csv(path, dtype={"metric": str, "seed": "Int64", "value": float})
     except FileNotFoundError:
         raise UserError(f"{path} is missing: run snakemake to make it.") from None
+    except (OSError, ValueError, TypeError) as error:  # pandas raises all of them for what is no such table
+        reason = " ".join(str(error).split())
+        raise UserError(f"{path} cannot be read ({reason}): delete it and run snakemake to make it.") from None
+    if lacking := [name for name in COLUMNS if name not in cells]:
+        raise UserError(f"{path} has no column {lacking[0]}: delete it and run snakemake to make it.")
+    return cells
 
 
 def compare(number: int, own: pd.DataFrame, kept: pd.DataFrame) -> Comparison:

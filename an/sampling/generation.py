@@ -7,12 +7,12 @@ import torch
 
 from .. import params
 from ..data.loading import open_split, to_bytes
-from ..files import written_whole
+from ..files import written_array
 from ..layout import AVERAGED, snapshot_name
 from ..models import build_generator
 from ..progress import progress
 from ..seals import write_sealed
-from ..weights import load_tensors
+from ..weights import load_weights
 
 
 def latent(seed: int, index: int, size: int) -> torch.Tensor:
@@ -59,22 +59,21 @@ def generate(
 ) -> None:
     """Make the images that a trained row is evaluated on, and those of its snapshots along training."""
     row, scale = params.load_row(row_name, "generation"), params.load_scale(scale_name)
-    num_classes = open_split(data, "train").num_classes
+    num_classes = open_split(data, "train", scale).num_classes
     generator = build_generator(row, scale, num_classes).to(device)
     counts, size = scale.evaluation, (scale.resolution, scale.resolution, 3)
 
     def fill(weights: str, out: np.ndarray) -> None:
-        generator.load_state_dict(load_tensors(Path(checkpoints) / weights, device))
+        of = f"row '{row_name}' at scale '{scale_name}' with {num_classes} classes"
+        load_weights(generator, Path(checkpoints) / weights, device, of)
         labels = np.arange(len(out)) % num_classes
         what = f"{row_name} seed {seed}, {weights}"
         sample(generator, labels, seed, counts.batch, out, device=device, what=what)
 
     def write(file: str | Path, weights: list[str], shape: tuple[int, ...]) -> None:
-        with written_whole(file) as temporary:
-            array = np.lib.format.open_memmap(temporary, "w+", np.uint8, (*shape, *size))
+        with written_array(file, np.uint8, (*shape, *size)) as array:
             for each, out in zip(weights, array.reshape(len(weights), -1, *size), strict=True):
                 fill(each, out)
-            array.flush()
 
     snapshots = [snapshot_name(number) for number in range(scale.snapshots + 1)]
     write(snapshot_images, snapshots, (len(snapshots), counts.snapshot_samples))

@@ -10,12 +10,11 @@ from .. import params
 from ..data.crops import open_heldout_crops
 from ..data.loading import to_bytes, to_device
 from ..data.masks import composite
-from ..errors import UserError
 from ..layout import IMAGES
 from ..models import build_inpainting_generator
 from ..progress import progress
 from ..seals import write_sealed
-from ..weights import load_tensors
+from ..weights import load_weights
 from .pictures import write_png
 
 STRIDE = 8  # the network halves a picture twice, and contextual attention once more
@@ -25,14 +24,7 @@ def load_generator(row_name: str, scale_name: str, checkpoint: str | Path, devic
     """The trained generator of an inpainting row, in evaluation mode. Raises UserError when the weights do not fit."""
     row, scale = params.load_row(row_name, "inpainting"), params.load_scale(scale_name)
     generator = build_inpainting_generator(row, scale)
-    weights = load_tensors(checkpoint, device)
-    try:
-        generator.load_state_dict(weights)
-    except (RuntimeError, TypeError, AttributeError):
-        raise UserError(
-            f"checkpoint {checkpoint} is not of row '{row_name}' at scale '{scale_name}': name the row and scale it "
-            "was trained with."
-        ) from None
+    load_weights(generator, checkpoint, device, f"row '{row_name}' at scale '{scale_name}'")
     return generator.to(device).eval()
 
 
@@ -61,8 +53,8 @@ def complete_heldout(
     device: torch.device,
 ) -> None:
     """Complete every test crop of the prepared data."""
-    test, weights = open_heldout_crops(data), Path(checkpoints) / "generator.pt"
-    generator = load_generator(row_name, scale_name, weights, device)
+    generator = load_generator(row_name, scale_name, Path(checkpoints) / "generator.pt", device)
+    test = open_heldout_crops(data, params.load_scale(scale_name).inpainting)
     files = [Path(samples) / f"{number:03d}.png" for number in range(len(test.images))]
     for file, image in zip(files, progress(test.images, f"completing with {row_name}"), strict=True):
         write_png(file, complete(generator, image, test.mask[0, 0], device))

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageOps
 
+from ..data.images import opened
 from ..errors import UserError
 from ..files import written_whole
 
@@ -40,8 +41,5 @@ def write_png(file: str | Path, image: np.ndarray) -> None:
 
 def _shown(file: str | Path) -> Image.Image:
     """An image file, turned as its camera noted. Raises UserError if unreadable."""
-    try:
-        with Image.open(file) as image:
-            return ImageOps.exif_transpose(image)
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise UserError(f"{file} is not a readable picture ({error}): give a PNG or JPEG file.") from None
+    with opened(file, "picture", "give a PNG or JPEG file") as image:
+        return ImageOps.exif_transpose(image)

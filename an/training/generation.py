@@ -39,7 +39,7 @@ def train(
 ) -> None:
     """Train one class-conditional row with one seed (``loop.train``)."""
     row, scale = params.load_row(row_name, "generation"), params.load_scale(scale_name)
-    job = partial(AdversarialTraining, row, scale, seed, open_split(data, "train"), device=device)
+    job = partial(AdversarialTraining, row, scale, seed, open_split(data, "train", scale), device=device)
     about = {"row": row_name, "task": row.task, "scale": scale_name, "seed": seed}
     loop.train(job, about, files, device=device, hours=hours, accept_code=accept_code)
 

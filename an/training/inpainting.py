@@ -40,7 +40,8 @@ def train_inpainting(
 ) -> None:
     """Train one inpainting row with one seed (``loop.train``)."""
     row, scale = params.load_row(row_name, "inpainting"), params.load_scale(scale_name)
-    job = partial(InpaintingTraining, row, scale, seed, open_training_photographs(data), device=device)
+    photographs = open_training_photographs(data, scale.inpainting)
+    job = partial(InpaintingTraining, row, scale, seed, photographs, device=device)
     about = {"row": row_name, "task": row.task, "scale": scale_name, "seed": seed}
     loop.train(job, about, files, device=device, hours=hours, accept_code=accept_code)
 

@@ -5,12 +5,13 @@ from pathlib import Path
 import click
 
 from ..layout import Run, Study
+from .given import GPUS, OUT_FILE, SEED
 
 row = click.option("--row", required=True, help="A row of params/rows.yaml.")
 scale = click.option("--scale", default="smoke", show_default=True, help="A file of params/scales/.")
-seed = click.option("--seed", type=int, default=0, show_default=True, help="Random seed.")
+seed = click.option("--seed", type=SEED, default=0, show_default=True, help="Random seed.")
 resolution = click.option("--resolution", type=click.IntRange(1), required=True, help="Height and width of the images.")
-gpus = click.option("--gpus", type=int, help="GPUs to take on this machine; 0 is the CPU. By default one, if any.")
+gpus = click.option("--gpus", type=GPUS, help="GPUs to take on this machine; 0 is the CPU. By default one, if any.")
 
 PATHS = {
     "data": "Folder of prepared arrays.",
@@ -46,7 +47,8 @@ def paths(*names: str):
 
     def add(verb):
         for name in reversed(names):
-            verb = click.option(f"--{name}", help=f"{PATHS[name]} By default the workflow's.")(verb)
+            kind = OUT_FILE if name in ("timing", "summary") else str  # which no verb reads
+            verb = click.option(f"--{name}", type=kind, help=f"{PATHS[name]} By default the workflow's.")(verb)
         return verb
 
     return add

@@ -3,18 +3,19 @@
 import click
 
 from ..layout import Run
+from .given import OUT_FILE, OUT_FOLDER
 from .options import device, gpus, option, row, scale, seed
 
 
 @click.command()
 @option("samples", "Folder of images, or .npy of uint8 [N, H, W, 3].")
 @option("reference", "The same, or .npz of mu and sigma.")
-@option("json", "File to write.")
+@option("json", "File to write.", OUT_FILE)
 @option("labels", "Of the samples: .npy, or text with one number a line; without it, class folders.", required=False)
 @option("reference-labels", "Of the reference, likewise.", required=False)
 @option("weights", "torch-fidelity's Inception weights; without it they are downloaded once.", required=False)
-@option("save-reference", "File to write the reference's mu and sigma to, .npz.", required=False)
-@option("cache", "Folder that keeps the reference's features for next time.", required=False)
+@option("save-reference", "File to write the reference's mu and sigma to, .npz.", OUT_FILE, required=False)
+@option("cache", "Folder that keeps the reference's features for next time.", OUT_FOLDER, required=False)
 @gpus
 def evaluate(samples, reference, gpus, **files):
     """Compare any images with others by every metric, with the 2015 Inception; print a table and write JSON."""
@@ -30,7 +31,7 @@ def evaluate(samples, reference, gpus, **files):
 @scale
 @seed
 @option("checkpoint", "Weights of the row's generator; by default those of the workflow.", required=False)
-@option("out", "PNG file to write.")
+@option("out", "PNG file to write.", OUT_FILE)
 @gpus
 def complete(image, mask, row, scale, seed, checkpoint, out, gpus):
     """Fill a hole in IMAGE, a picture of any size, with a trained inpainting row; write a PNG."""

@@ -5,6 +5,7 @@ import os
 import click
 
 from ..layout import Run, Study
+from .given import OUT_FILE, OUT_FOLDER, Hours
 from .options import device, gpus, option, paths, resolution, row, scale, seed, taken, where
 
 path = option("path", "Folder that holds a data set which does not come with this project.", required=False)
@@ -64,7 +65,7 @@ def reference(scale, gpus, **given):
 @scale
 @seed
 @paths("data", "checkpoints", "events", "training", "scratch")
-@option("hours", "Stop with a resume point after so long, with exit status 124.", float, False)
+@option("hours", "Stop with a resume point after so long, with exit status 124.", Hours(), False)
 @click.option("--accept-code", is_flag=True, help="Go on from a resume point that other code made.")
 @gpus
 def train(row, scale, seed, hours, accept_code, gpus, **given):
@@ -78,11 +79,14 @@ def train(row, scale, seed, hours, accept_code, gpus, **given):
     from ..training.recall import train_recall
 
     task = load_row(row).task
+    found = where(Run(scale, row, seed), given, task)
+    for name in Files._fields:  # found before the training, not after it
+        kind = OUT_FOLDER if name in ("checkpoints", "scratch") else OUT_FILE
+        kind.convert(found[name], click.Option([f"--{name}"]), None)
     mine = taken(gpus)
     if len(mine) > 1 and "WORLD_SIZE" not in os.environ:
         launch(mine)
         return
-    found = where(Run(scale, row, seed), given, task)
     data = {} if task == "recall" else {"data": found["data"]}  # the recall task draws its images
     trains = {"generation": train, "inpainting": train_inpainting, "recall": train_recall}[task]
     files = Files(**{name: found[name] for name in Files._fields})
@@ -185,7 +189,8 @@ def time(scale, gpus, **given):
     """Time attentive normalization against self-attention."""
     from ..evaluation.timing import time_modules
 
-    time_modules(scale, where(Study(scale), given)["timing"], device(gpus))
+    timing = OUT_FILE.convert(where(Study(scale), given)["timing"], None, None)
+    time_modules(scale, timing, device(gpus))
 
 
 @click.command()
@@ -204,7 +209,7 @@ def table(table, scale, **given):
 @scale
 @seed
 @option("source", "Folder of the scale's completed images, or of its results.", required=False)
-@option("out", "PNG file to write.", required=False)
+@option("out", "PNG file to write.", OUT_FILE, required=False)
 def figure(figure, scale, seed, source, out):
     """Draw a figure as PNG."""
     from ..reporting.figures import FIGURES

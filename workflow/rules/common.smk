@@ -17,8 +17,8 @@ from an.errors import UserError
 from an.files import sha256
 from an.layout import AVERAGED, IMAGES, Run, Study
 
-SCALE_NAME = str(config.get("scale", "smoke"))
 try:
+    SCALE_NAME = params.scale_name(config)
     SCALE = params.load_scale(SCALE_NAME)
     ROWS = params.load_rows()
     PUBLISHED = params.load_published()

@@ -1,0 +1,27 @@
+"""Image files that come from elsewhere."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from PIL import Image
+
+from ..errors import UserError
+
+
+@contextmanager
+def opened(file: str | Path, what: str = "image", remedy: str = "replace or remove it") -> Iterator[Image.Image]:
+    """An image file, open for the block. Raises UserError when it cannot be read, there or in the block.
+
+    So too when it claims more pixels than Pillow takes for honest: a file of a few bytes can claim any number.
+    """
+    try:
+        with Image.open(file) as image:
+            yield image
+    except (OSError, SyntaxError, ValueError) as error:
+        raise UserError(f"{file} is not a readable {what} ({error}): {remedy}.") from None
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
+        raise UserError(
+            f"{file} claims to have more than {Image.MAX_IMAGE_PIXELS} pixels and is not read: replace it, or make it "
+            "smaller."
+        ) from None
