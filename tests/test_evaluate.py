@@ -173,7 +173,12 @@ def test_class_folders_and_label_files_give_intra_fid(tmp_path, weights, small):
     (tmp_path / "labels.txt").write_text("\n".join(map(str, x_labels)))
     by_folder = evaluate(tmp_path / "x", tmp_path / "y", json=tmp_path / "a.json", device=CPU, weights=weights)
     by_file = evaluate(
-        tmp_path / "x.npy", tmp_path / "y", json=tmp_path / "b.json", device=CPU, tmp_path / "labels.txt", None, weights
+        tmp_path / "x.npy",
+        tmp_path / "y",
+        json=tmp_path / "b.json",
+        device=CPU,
+        labels=tmp_path / "labels.txt",
+        weights=weights,
     )
     assert by_folder["metrics"] == by_file["metrics"]
     assert [line["real"] for line in by_file["classes"]] == np.bincount(y_labels).tolist()
@@ -205,7 +210,8 @@ def test_changed_data_never_returns_an_old_number(tmp_path, weights, small, fold
     monkeypatch.setattr(statistics, "extract", lambda *a, **k: made.append(1) or extract(*a, **k))
     samples = folders[0]
     real = save(tmp_path / "real", pictures(24, 2, 20)[0])
-    run = lambda: evaluate(samples, real, json=tmp_path / "a.json", device=CPU, weights=weights, cache=tmp_path / "cache")  # noqa: E731
+    settings = {"json": tmp_path / "a.json", "device": CPU, "weights": weights, "cache": tmp_path / "cache"}
+    run = lambda: evaluate(samples, real, **settings)  # noqa: E731
     first, again = run(), run()
     assert first["metrics"] == again["metrics"] and len(made) == 1
     Image.fromarray(255 - pictures(1, 9, 5)[0][0]).save(real / "00003.png")
