@@ -20,13 +20,18 @@ torch.set_num_threads(1)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Each file's tests run in one process, and those that need ``reproduced``, which is long in the making, first."""
+    """Each file's tests run in one process, and those that need ``reproduced``, which is long in the making, first.
+
+    Tests in a working copy of the project are slow, whatever their file says.
+    """
 
     def group(item: pytest.Item) -> str:
         return "reproduced" if "reproduced" in item.fixturenames else item.path.stem
 
     for item in items:
         item.add_marker(pytest.mark.xdist_group(group(item)))
+        if not {"reproduced", "project"}.isdisjoint(item.fixturenames):
+            item.add_marker(pytest.mark.slow)
     items.sort(key=lambda item: group(item) != "reproduced")
 
 
@@ -90,6 +95,15 @@ def an(folder: Path, *arguments: str, timeout: int = 300, **environment: str) ->
     command = [sys.executable, "-m", "an", *map(str, arguments)]
     env = {**os.environ, "OMP_NUM_THREADS": "1", **environment}
     return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=timeout, env=env)
+
+
+def example(name: str, *arguments, timeout: int = 600) -> str:
+    """Run one of examples/; what it printed."""
+    command = [sys.executable, ROOT / "examples" / name, *map(str, arguments)]
+    env = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(command, capture_output=True, text=True, timeout=timeout, env=env)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
 
 
 def snakemake(folder: Path, *arguments: str, timeout: int = 300) -> subprocess.CompletedProcess:

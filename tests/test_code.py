@@ -30,6 +30,8 @@ from an.seals import read_sealed
 from an.tracking.events import read_events
 from an.training import generation
 
+pytestmark = pytest.mark.slow
+
 NANO = ("--config", "scale=nano")
 
 

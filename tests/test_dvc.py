@@ -18,6 +18,8 @@ import pytest
 from conftest import an, dvc, git, installed, planned, record_nano
 from dvc.repo import Repo
 
+pytestmark = pytest.mark.slow
+
 UP_TO_DATE = "Data and pipelines are up to date."
 METADATA = ".snakemake/metadata"
 PHASES = {"prepared", "trained", "generated", "evaluated", "all"}

@@ -20,6 +20,8 @@ from an.metrics.frechet import frechet_distance
 from an.metrics.intra import intra_means, intra_protocols, per_class
 from an.seals import write_sealed
 
+pytestmark = pytest.mark.slow
+
 CPU = torch.device("cpu")
 
 
@@ -367,3 +369,8 @@ def test_bad_input_is_one_sentence_that_names_file_and_remedy(spoil, tmp_path, w
 def test_weights_are_checked_against_the_sha256_a_scale_names(weights):
     with pytest.raises(UserError, match=r"weights\.pth has sha256 .*, not 0000.*: use the weights"):
         inception_extractor(weights, CPU, "0" * 64)
+
+
+def test_the_example_of_two_folders(weights):
+    said = example("two_folders.py", "--weights", weights)
+    assert {"fid", "kid", "inception_score", "precision"} <= {line.split()[0] for line in said.splitlines()}

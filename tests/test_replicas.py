@@ -17,6 +17,8 @@ from an.errors import UserError
 from an.tracking.events import read_events
 from an.training.replicas import Replicas
 
+pytestmark = pytest.mark.slow
+
 TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
 ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1"}
 

@@ -13,6 +13,8 @@ from an.errors import UserError
 from an.reporting.commands import command, record
 from an.seals import read_sealed, write_sealed
 
+pytestmark = pytest.mark.slow
+
 # What is changed, and what is then made of it again, both of nano scale.
 READERS = {
     "data/digits-32/manifest.json": "results/nano/an/seed-0/training.json",

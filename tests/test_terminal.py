@@ -12,6 +12,8 @@ from snakemake_interface_logger_plugins.common import LogEvent
 
 from an.terminal import Estimate, RunHandler, kinds, span
 
+pytestmark = pytest.mark.slow
+
 # Jobs and seconds of each rule in a run at scale smoke.
 SMOKE = {"prepare_dataset": (1, 6), "train_classifier": (1, 10), "time_modules": (1, 9), "train_gan": (24, 50)}
 SMOKE |= {"train_recall": (24, 24), "train_inpainting": (6, 65), "generate_samples": (24, 7)}

@@ -24,6 +24,8 @@ from an import params
 from an.tracking.mlflow_sync import STATUS, open_client, sync, use_defaults
 from an.tracking.spools import read_spools
 
+pytestmark = pytest.mark.slow
+
 use_defaults()
 LOG = Path("training.log")
 

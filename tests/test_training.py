@@ -24,6 +24,8 @@ from an.training.generation import AdversarialTraining
 from an.training.losses import hinge_discriminator, hinge_generator, orthogonality
 from an.weights import load_tensors
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def longer(tmp_path, monkeypatch):
