@@ -348,7 +348,7 @@ def test_every_python_has_the_same_digests_soon(python):
 
 @pytest.fixture
 def nano(tmp_path, monkeypatch):
-    monkeypatch.setattr(params, "FOLDER", params.FOLDER)
+    monkeypatch.setattr(params.loading, "FOLDER", params.loading.FOLDER)
     use_params(tmp_path / "params", 60, 1000)
 
 

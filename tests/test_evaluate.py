@@ -114,9 +114,12 @@ def test_all_metrics_are_torch_fidelity_s_on_600_images(tmp_path, weights, small
     )
     monkeypatch.setattr("an.metrics.kernel.SUBSETS", 10)
     kept, measure = [], evaluation._measure
-    monkeypatch.setattr(
-        evaluation, "_measure", lambda *given: kept.extend([given[0][:], given[2][:]]) or measure(*given)
-    )
+
+    def keep(features, *sides, real_features, **given):
+        kept.extend([features[:], real_features[:]])
+        return measure(features, *sides, real_features=real_features, **given)
+
+    monkeypatch.setattr(evaluation, "_measure", keep)
     paths = (tmp_path / "samples.npy", tmp_path / "real")
     result = evaluate(*paths, json=tmp_path / "out/metrics.json", device=CPU, weights=weights)
     ours = result["metrics"]

@@ -162,7 +162,7 @@ def test_a_layer_learns_what_no_layer_can():
 def test_train_and_evaluate(tmp_path, monkeypatch, row):
     out, log = tmp_path / "out", tmp_path / "log"
     assert finish(arguments(None, out, row), log) == 0, log.read_text()
-    files = {"checkpoint": out / "network.pt", "training": out / "training.json"}
+    files = {"checkpoints": out, "training": out / "training.json"}
     written = {"metrics": tmp_path / "metrics.json", "example": tmp_path / "example.json"}
     named = {"row": row, "scale": "nano", "seed": 0, **files, **written, "gpus": 0}
     assert (
@@ -173,7 +173,7 @@ def test_train_and_evaluate(tmp_path, monkeypatch, row):
 
     scale = params.load_scale("nano")
     network = build_recall(params.load_row(row), scale).eval()
-    network.load_state_dict(load_tensors(files["checkpoint"]))
+    network.load_state_dict(load_tensors(out / "network.pt"))
     images, painted = fixed_images(scale.recall, scale.recall.test_images)
     with torch.no_grad():
         outputs = network(torch.from_numpy(images))[..., -MARK:].numpy()

@@ -272,7 +272,7 @@ def test_a_server_that_dies_in_the_middle_loses_nothing(folder, digits, monkeypa
         finished("sngan", seed, last=1500, metrics={"fid": 3.0})
     port = free_port()
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://127.0.0.1:{port}")
-    monkeypatch.setattr(params, "FOLDER", params.FOLDER)
+    monkeypatch.setattr(params.loading, "FOLDER", params.loading.FOLDER)
     use_params(folder / "params", steps=100_000, checkpoint_every=1000)
     server = start_server(port)
     named = {"row": "an", "scale": "nano", "seed": 0, "data": digits, "checkpoints": "checkpoints", "gpus": 0}

@@ -200,8 +200,8 @@ def test_a_collapsed_generator_is_a_diverged_run(longer, digits, tmp_path):
     def collapse():
         made = AdversarialTraining.__init__
 
-        def collapsed(self, *arguments):
-            made(self, *arguments)
+        def collapsed(self, *arguments, **named):
+            made(self, *arguments, **named)
             torch.nn.init.zeros_(self.generator.to_rgb.weight)
 
         AdversarialTraining.__init__ = collapsed
