@@ -8,6 +8,7 @@ from pathlib import Path
 
 from . import provenance
 from .errors import UserError
+from .layout import Study
 from .params import load_scale
 from .seals import read_sealed, write_sealed
 
@@ -38,7 +39,7 @@ def accept_code(scale_name: str, targets: tuple[str, ...] = ()) -> str:
         "rules": {rule: [{"before": before, "now": now} for before, now in pairs] for rule, pairs in rules.items()},
         "files": sorted(file for _, _, files in jobs for file in files),
     }
-    path = Path("results", scale_name, "accepted.json")
+    path = Study(scale_name).results / "accepted.json"
     write_sealed(path, {"records": [*records(path.parent), record]})
     snakemake(scale_name, targets, "--touch")
     return f"Accepted {len(record['files'])} files of {', '.join(rules)}: {path}"

@@ -5,7 +5,7 @@ import json
 from pathlib import Path
 from typing import NamedTuple
 
-from ..layout import IMAGES
+from ..layout import IMAGES, Run
 from ..seals import MADE, check_file, read_sealed
 from .events import read_events
 
@@ -83,13 +83,13 @@ def sample_grid(header: dict) -> bytes | None:
     import numpy as np
     from PIL import Image
 
-    folder = Path("samples", header["scale"], header["row"], f"seed-{header['seed']}")
-    array, files = folder / "samples.npy", sorted(folder.glob("*.png"))[:GRID]
-    if array.exists():
-        read_sealed(f"{array}.json", [array])
-        images = np.load(array, mmap_mode="r")[:GRID]
+    run = Run(header["scale"], header["row"], header["seed"])
+    files = sorted(run.samples.glob("*.png"))[:GRID]
+    if run.images.exists():
+        read_sealed(f"{run.images}.json", [run.images])
+        images = np.load(run.images, mmap_mode="r")[:GRID]
     elif files:
-        read_sealed(folder / IMAGES, files)
+        read_sealed(run.samples / IMAGES, files)
         images = np.array([np.asarray(Image.open(file)) for file in files])
     else:
         return None
