@@ -10,7 +10,7 @@ rule prepare_dataset:
         dataset=SCALE.dataset,
         resolution=SCALE.resolution,
         path=option("path", SCALE.dataset_path),
-        data=SCALE.data_folder,
+        data=subpath(output[0], parent=True),
         code=code_digest("data.preparation:prepare"),
     shell:
         "python -m an prepare --dataset {params.dataset:q} --resolution {params.resolution:q} {params.path:q}"
@@ -33,7 +33,7 @@ rule prepare_photographs:
         resolution=SCALE.inpainting.resolution,
         crops=SCALE.inpainting.test_crops,
         path=option("path", SCALE.inpainting.dataset_path),
-        data=PHOTOGRAPHS,
+        data=subpath(output[0], parent=True),
         code=code_digest("data.crop_preparation:prepare_crops"),
     shell:
         "python -m an prepare-photographs --dataset {params.dataset:q} --resolution {params.resolution:q}"
