@@ -1,4 +1,4 @@
-"""Errors for people, and an end that is none."""
+"""Errors that people can act on, and the clean end of a job that was asked to stop."""
 
 from errno import EDQUOT, EFBIG, ENOSPC
 

@@ -8,7 +8,7 @@ from ..models.attention import attentive_norms
 
 
 def hinge_discriminator(real: Tensor, fake: Tensor) -> Tensor:
-    """Hinge loss of the discriminator from realness ``[N]`` (equation 8, whose minima lack their "0, ")."""
+    """Hinge loss of the discriminator from realness ``[N]`` (equation 8; the paper prints its minima without "0, ")."""
     return F.relu(1 - real).mean() + F.relu(1 + fake).mean()
 
 
