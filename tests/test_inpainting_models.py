@@ -126,7 +126,7 @@ def test_critics_follow_their_sizes():
 )
 def test_same_padding_is_tensorflow_s(size, side, stride, dilation, before, after):
     torch.manual_seed(0)
-    layer = SameConv2d(2, 3, size, stride, dilation).double()
+    layer = SameConv2d(2, 3, size, stride, dilation=dilation).double()
     x = torch.randn(2, 2, side, side + 2 * stride, dtype=torch.float64)
     padded = F.pad(x, (before, after, before, after))
     expected = F.conv2d(padded, layer.weight, layer.bias, stride, 0, dilation)

@@ -276,7 +276,7 @@ def test_a_server_that_dies_in_the_middle_loses_nothing(folder, digits, monkeypa
     use_params(folder / "params", steps=100_000, checkpoint_every=1000)
     server = start_server(port)
     named = {"row": "an", "scale": "nano", "seed": 0, "data": digits, "checkpoints": "checkpoints", "gpus": 0}
-    named |= {"events": "results/nano/an/seed-0/events.jsonl", "report": "results/nano/an/seed-0/training.json"}
+    named |= {"events": "results/nano/an/seed-0/events.jsonl", "training": "results/nano/an/seed-0/training.json"}
     named |= {"scratch": "scratch/nano/an/seed-0"}
     training = start(["train", *(str(part) for name, value in named.items() for part in (f"--{name}", value))], LOG)
     while len(read_spools("nano")) < 3:

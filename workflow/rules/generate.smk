@@ -1,7 +1,7 @@
 rule generate_samples:
     input:
         rules.prepare_dataset.output,
-        rules.train_gan.output,
+        GENERATORS,
     output:
         RUN.images,
         f"{RUN.images}.json",
@@ -30,7 +30,7 @@ TEST_IMAGES = [*(f"{number:03d}.png" for number in range(SCALE.inpainting.test_c
 rule complete_heldout:
     input:
         rules.prepare_photographs.output,
-        rules.train_inpainting.output,
+        rules.train_inpainting.output[0],
     output:
         [RUN.samples / image for image in TEST_IMAGES],
     log:

@@ -1,9 +1,12 @@
+GENERATORS = [RUN.snapshot(number) for number in range(SCALE.snapshots + 1)]
+GENERATORS += [RUN.checkpoints / AVERAGED] if SCALE.ema else []
+
+
 rule train_gan:
     input:
         rules.prepare_dataset.output,
     output:
-        *(RUN.snapshot(number) for number in range(SCALE.snapshots + 1)),
-        *([RUN.checkpoints / AVERAGED] if SCALE.ema else []),
+        GENERATORS,
         RUN.checkpoints / "discriminator.pt",
         RUN.events,
         RUN.training,
