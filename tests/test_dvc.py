@@ -311,7 +311,7 @@ def test_an_output_or_a_parameter_file_that_dvc_does_not_know_is_found(unmade):
     workflow = unmade / "workflow/Snakefile"
     rule = 'rule more:\n    output: "elsewhere/more.txt",\n    shell: "true"\n'
     text = workflow.read_text().replace("rule all:\n", f"open('params/more.yaml').close()\n{rule}\n\nrule all:\n")
-    scores = "rules.summarise_scores.output,"
+    scores = "STUDY.summary,"
     workflow.write_text(text.replace(scores, f"{scores} rules.more.output,"))
     (unmade / "params/more.yaml").touch()
     git(unmade, "add", "--all")
