@@ -11,7 +11,7 @@ from .errors import Stopped, UserError, of_system
 from .processor import fix_instruction_set, fix_threads
 
 fix_instruction_set()  # before a verb imports what computes
-gc.set_threshold(10_000)  # importing torch makes many objects that live on, and searches them for cycles every 700
+gc.set_threshold(10**6)  # importing torch makes many objects that live on: no searches among them for cycles
 
 from .verbs import own, steps, study  # noqa: E402
 

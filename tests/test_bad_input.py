@@ -554,3 +554,10 @@ def test_a_limit_on_files_is_met_before_data_is_prepared(tmp_path):
     assert done.returncode == 1 and len(said) == 1, done.stderr
     assert "data/train_images.npy needs 1.1 MB" in said[0] and "(File too large): make room on the disk" in said[0]
     assert not list((tmp_path / "data").iterdir())
+
+
+def test_a_package_that_is_not_installed(refused, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    monkeypatch.delitem(sys.modules, "an.reporting.figures", raising=False)
+    said = refused("figure", "--figure", 9, "--source", tmp_path, "--out", tmp_path / "out.png")
+    assert said == "Error: this verb needs matplotlib, which is not installed: requirements.lock has all."

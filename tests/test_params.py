@@ -123,3 +123,15 @@ def test_published_numbers_belong_to_rows_that_exist():
         assert set(getattr(published, f"table{table}")) <= {name for name, row in rows.items() if table in row.tables}
     assert published.table1["an"]["fid"] == 17.84 and published.table4["an-no-ssr"]["inception_score"] == 37.86
     assert len(published.table2["an"]) == len(published.table2_classes) == 8
+
+
+def test_a_folder_of_one_s_own(project, tmp_path):
+    own = tmp_path / "mine"
+    (project / "params").rename(own)
+    scale = own / "scales/nano.yaml"
+    scale.write_text(scale.read_text() + "hour: 1\n")
+    done = an(project, "time", "--scale", "nano", AN_PARAMS=str(own))
+    assert done.returncode == 1 and "Error: mine/scales/nano.yaml: unknown key 'hour'" in done.stderr
+    (own / "rows.yaml").unlink()
+    done = an(project, "train", "--row", "an", "--scale", "nano", AN_PARAMS=str(own))
+    assert done.returncode == 1 and f"Error: {own}/rows.yaml is missing: AN_PARAMS names a folder" in done.stderr

@@ -12,6 +12,7 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
+import numpy as np
 import psutil
 import pytest
 from browser import MISSING, browser
@@ -21,6 +22,7 @@ from mlflow_server import free_port, kill, start_server
 from spool_files import STARTED, attention, evaluated, finished, header, spool, status, steps
 
 from an import params
+from an.seals import write_sealed
 from an.tracking.mlflow_sync import STATUS, open_client, sync, use_defaults
 from an.tracking.spools import read_spools
 
@@ -263,6 +265,21 @@ def test_two_syncs_at_once_and_syncs_that_are_killed(folder):
     both = [subprocess.Popen(track) for _ in range(2)]
     assert [process.wait(timeout=120) for process in both] == [0, 0]
     assert_all_is_there()
+
+
+def test_samples_are_read_once(folder, monkeypatch):
+    client()  # makes the store
+    head = finished("sngan", 0, metrics={"fid": 3.0})
+    sync("nano")
+    drawn = []
+    monkeypatch.setattr("an.tracking.mlflow_sync.sample_grid", lambda header: drawn.append(header) or b"")
+    sync("nano")
+    assert not drawn
+    images = Path("samples/nano/sngan/seed-0/samples.npy")
+    np.save(images, np.zeros((100, 32, 32, 3), np.uint8))
+    write_sealed(f"{images}.json", {}, files=[images])
+    sync("nano")
+    assert [header["key"] for header in drawn] == [head["key"]]
 
 
 def test_a_server_that_dies_in_the_middle_loses_nothing(folder, digits, monkeypatch):

@@ -21,7 +21,7 @@ from filelock import FileLock, Timeout
 from .. import params
 from ..errors import UserError
 from ..provenance import dvc_lock_digest
-from .spools import Spool, flattened, provenance, read_spools, sample_grid
+from .spools import Spool, flattened, provenance, read_spools, sample_grid, samples_made
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -146,8 +146,10 @@ def log_training(client: "MlflowClient", run: "Run", spool: Spool, parent_id: st
     step = log_steps(client, run, spool.steps)
     if spool.metrics:
         log_evaluation(client, run, spool.metrics, step)
-        if grid := sample_grid(header):
-            log_file(client, run, "samples.png", grid)
+        samples = samples_made(header)
+        if samples and run.data.tags.get("samples") != samples:
+            log_file(client, run, "samples.png", sample_grid(header))
+            client.set_tag(run.info.run_id, "samples", samples)
     if status:
         log_status(client, run, STATUS[status["status"]], milliseconds(status["time"]))
     else:

@@ -74,6 +74,7 @@ def taken(gpus: int | None):
 
     keep_freed_memory()
     gc.freeze()  # what the verb has imported lives on: no search for cycles need look at it again, nor at the end
+    gc.set_threshold(10_000)  # from here on (an/__main__.py)
     return click.get_current_context().with_resource(leased(gpus))
 
 
