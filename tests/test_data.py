@@ -1,5 +1,6 @@
 """Prepared arrays, their manifest, and how they are read."""
 
+import gzip
 import json
 
 import numpy as np
@@ -8,6 +9,7 @@ import torch
 from PIL import Image
 from sklearn.datasets import load_digits
 
+from an.data.fashion_mnist import FILES, fashion_mnist
 from an.data.loading import Shuffled, open_split, to_bytes, to_device
 from an.data.preparation import write_arrays
 from an.data.sources import class_folders, imagenet
@@ -114,6 +116,54 @@ def test_class_folders_faults_name_the_file(folders, tmp_path):
     (folders / "val/n99999999").mkdir()
     with pytest.raises(UserError, match="n99999999"):
         class_folders(folders, 16)
+
+
+@pytest.fixture
+def clothes(tmp_path):
+    """Fashion-MNIST's files with other pictures: the k-th is grey level k mod 251, of class k mod 10."""
+    for name, count in FILES.values():
+        grey = (np.arange(count) % 251).astype(np.uint8)
+        for kind, content in (("images-idx3", grey[:, None, None].repeat(28, 1).repeat(28, 2)), ("labels-idx1", grey)):
+            values = content if kind == "images-idx3" else (np.arange(count) % 10).astype(np.uint8)
+            header = bytes([0, 0, 8, values.ndim]) + b"".join(n.to_bytes(4, "big") for n in values.shape)
+            (tmp_path / f"{name}-{kind}-ubyte.gz").write_bytes(gzip.compress(header + values.tobytes(), 1))
+    return tmp_path
+
+
+def test_fashion_mnist(clothes):
+    source = fashion_mnist(32, str(clothes))
+    assert {name: len(split.labels) for name, split in source.splits.items()} == {"train": 60_000, "heldout": 10_000}
+    assert source.classes[9] == "Ankle boot" and source.splits["heldout"].labels[:12].tolist() == [*range(10), 0, 1]
+    images = source.splits["heldout"].images()
+    next(images)
+    second = next(images)
+    assert second.shape == (32, 32, 3) and (second[2:-2, 2:-2] == 1).all() and second.sum() == 28 * 28 * 3
+    assert next(fashion_mnist(16, str(clothes)).splits["train"].images()).shape == (16, 16, 3)
+    packed = clothes / "t10k-images-idx3-ubyte.gz"
+    packed.with_suffix("").write_bytes(gzip.decompress(packed.read_bytes()))
+    packed.unlink()
+    unpacked = fashion_mnist(32, str(clothes)).splits["heldout"].images()
+    assert next(unpacked).max() == 0 and next(unpacked).max() == 1
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (lambda file: file.unlink(), "is missing: name a folder that has Fashion-MNIST's four files"),
+        (lambda file: file.write_bytes(file.read_bytes()[:30]), "cannot be read"),
+        (lambda file: file.write_bytes(b"<html>"), "cannot be read"),
+        (lambda file: file.write_bytes(gzip.compress(b"<html>")), "is not what Fashion-MNIST has under this name"),
+        (lambda file: file.write_bytes(file.read_bytes() + gzip.compress(b"more")), "is not what Fashion-MNIST has"),
+        (
+            lambda file: file.write_bytes(gzip.compress(gzip.decompress(file.read_bytes())[:8] + bytes(10_000))),
+            "has other labels than Fashion-MNIST",
+        ),
+    ],
+)
+def test_what_is_not_fashion_mnist_is_one_sentence(clothes, damage, message):
+    damage(clothes / "t10k-labels-idx1-ubyte.gz")
+    with pytest.raises(UserError, match=message):
+        fashion_mnist(32, str(clothes))
 
 
 def test_written_whole_leaves_the_old_file_when_interrupted(tmp_path):

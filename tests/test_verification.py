@@ -66,7 +66,7 @@ def test_a_row_that_one_side_lacks_is_different_and_a_missing_table_one_sentence
     _, own, kept = folders
     cells = pd.read_csv(own / "table4_cells.csv")
     cells[cells["row"] != "an-n8"].to_csv(own / "table4_cells.csv", index=False)
-    found = {table.table: table for table in verify(own, kept)}
+    found = {table.table: table for table in verify("smoke", own, kept)}
     assert {row for (row, _), verdict in found[4].cells.items() if verdict == DIFFERENT} == {"an-n8"}
     (own / "table6_cells.csv").unlink()
     assert main(["verify", "--reports", str(own), "--kept", str(kept)]) == 1

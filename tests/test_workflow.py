@@ -260,6 +260,20 @@ def test_seeds_of_an_unknown_row_stop_before_any_job(project):
     assert done.returncode != 0 and message in done.stderr and not (project / "data").exists()
 
 
+def test_a_scale_may_run_some_rows_alone(project):
+    change(project, "scales/nano.yaml", lambda c: c.update(rows=["sngan-star", "an", "an-n1"]))
+    jobs = planned(project)
+    assert jobs["train_gan"] == 3 and jobs["render_quality_table"] == 3 and "render_timing_table" in jobs
+    assert not {"train_recall", "prepare_photographs", "complete_controls", "draw_figure9", "draw_figure10"} & set(jobs)
+    change(project, "scales/nano.yaml", lambda c: c.update(rows=["ca", "an-inpainting", "ca-wide"]))
+    assert {"train_gan", "train_classifier", "render_quality_table"}.isdisjoint(planned(project))
+    done = run_verb(project, "table", "--table", "1", "--scale", "nano")
+    assert done.returncode == 1 and "runs no row of table 1: its tables are 3, 5." in done.stderr
+    change(project, "scales/nano.yaml", lambda c: c.update(rows=["an", "sagn"]))
+    done = snakemake(project, *NANO)
+    assert done.returncode != 0 and "rows has an unknown row 'sagn' (did you mean 'sagan'?)." in done.stderr
+
+
 def test_rows_with_seeds_of_their_own_are_run_with_these(project):
     change(project, "scales/nano.yaml", lambda c: c.update(row_seeds={"an": [0, 3], "ca": [2], "recall-an": [1]}))
     done = snakemake(project, "--dry-run", *NANO)

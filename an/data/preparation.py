@@ -7,7 +7,10 @@ import numpy as np
 from ..files import sha256, written_array, written_whole
 from ..progress import progress
 from ..seals import write_sealed
-from .sources import SOURCES, Source
+from .fashion_mnist import fashion_mnist
+from .sources import Source, digits, imagenet
+
+SOURCES = {"digits": digits, "fashion_mnist": fashion_mnist, "imagenet": imagenet}
 
 
 def prepare(dataset: str, resolution: int, folder: str | Path, path: str | None = None) -> dict:

@@ -95,6 +95,3 @@ def centre_crop(file: Path, resolution: int) -> np.ndarray:
         # Cropped first: resize's own box argument lets the filter see past the box.
         square = image.convert("RGB").crop(box)
         return np.asarray(square.resize((resolution, resolution), Image.Resampling.BILINEAR))
-
-
-SOURCES = {"digits": digits, "imagenet": imagenet}

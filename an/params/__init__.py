@@ -3,7 +3,18 @@
 ``python -m an schema`` prints their JSON Schema.
 """
 
-from .loading import check_scale, hint, load_published, load_row, load_rows, load_scale, scale_name, schema
+from .loading import (
+    check_scale,
+    figures_of,
+    hint,
+    load_published,
+    load_row,
+    load_rows,
+    load_scale,
+    scale_name,
+    schema,
+    tables_of,
+)
 from .published import Published
 from .rows import AnyRow, AttentiveNorm, InpaintingRow, RecallLayer, RecallRow, Row, SelfAttention
 from .scales import Classifier, Recall, Scale
@@ -23,6 +34,7 @@ __all__ = [
     "SelfAttention",
     "check_scale",
     "digest",
+    "figures_of",
     "hint",
     "inpainting_settings",
     "load_published",
@@ -33,5 +45,6 @@ __all__ = [
     "run_settings",
     "scale_name",
     "schema",
+    "tables_of",
     "training_settings",
 ]

@@ -30,10 +30,21 @@ FOLDER = folder()
 SCALE_NAME = "^[a-z0-9][a-z0-9_-]*$"  # it stands in paths and command lines
 
 
-def load_rows(task: str | None = None) -> dict[str, AnyRow]:
-    """Rows by name, of every task or of one. Raises UserError naming file and key."""
-    rows = _load(FOLDER / "rows.yaml", Rows)
-    return {name: row for name, row in rows.items() if task in (None, row.task)}
+def load_rows(task: str | None = None, scale: Scale | None = None) -> dict[str, AnyRow]:
+    """Rows by name: of every task or of one, all or those that a scale runs. Raises UserError naming file and key."""
+    rows, chosen = _load(FOLDER / "rows.yaml", Rows), scale and scale.rows
+    return {name: row for name, row in rows.items() if task in (None, row.task) and (not chosen or name in chosen)}
+
+
+def tables_of(scale: Scale) -> list[int]:
+    """The tables that a scale has rows of, and table 5, which has none."""
+    return sorted({5} | {table for row in load_rows(scale=scale).values() for table in row.tables})
+
+
+def figures_of(scale: Scale) -> list[int]:
+    """The figures whose rows a scale runs."""
+    rows, needed = load_rows(scale=scale), {9: {"ca", "an-inpainting"}, 10: load_rows("recall").keys()}
+    return [figure for figure, names in needed.items() if names <= rows.keys()]
 
 
 def load_row(name: str, task: str | None = None) -> AnyRow:
@@ -58,12 +69,14 @@ def load_scale(name: str) -> Scale:
 
 
 def check_scale(scale_name: str) -> None:
-    """Raise UserError when a scale gives seeds to unknown rows, or its data is neither prepared nor where it says."""
+    """Raise UserError when a scale names unknown rows, or its data is neither prepared nor where it says."""
     scale, rows = load_scale(scale_name), load_rows()
-    for row in scale.row_seeds:
-        if row not in rows:
-            raise UserError(f"params/scales/{scale_name}.yaml: row_seeds has an unknown row '{row}'{hint(row, rows)}.")
-    for prefix, part in (("", scale), ("inpainting.", scale.inpainting)):
+    for key, named in (("rows", scale.rows or []), ("row_seeds", scale.row_seeds)):
+        for row in named:
+            if row not in rows:
+                raise UserError(f"params/scales/{scale_name}.yaml: {key} has an unknown row '{row}'{hint(row, rows)}.")
+    parts = {"generation": ("", scale), "inpainting": ("inpainting.", scale.inpainting)}
+    for prefix, part in (parts[task] for task in parts if load_rows(task, scale)):
         prepared = Path(part.data_folder, "manifest.json").exists()
         if part.dataset_path and not prepared and not Path(part.dataset_path).is_dir():
             raise UserError(

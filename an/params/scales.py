@@ -118,10 +118,11 @@ class Scale(Strict):
 
     description: str
     caution: str | None = Field(None, description="what every table of this scale says about its numbers")
-    dataset: Literal["digits", "imagenet"]
+    dataset: Literal["digits", "fashion_mnist", "imagenet"]
     dataset_path: str | None = None
     resolution: PositiveInt
     attention_resolution: PositiveInt
+    rows: list[RowName] | None = Field(None, min_length=1, description="that are run; all by default")
     seeds: Seeds
     row_seeds: dict[RowName, Seeds] = Field({}, description="of rows that are trained with other seeds than ``seeds``")
     gpus: Annotated[int, Field(ge=0)] = Field(description="GPUs of one training job")

@@ -33,7 +33,7 @@ def inpainting(table: int, scale_name: str, results: Path) -> Table:
     """Table 3: one line a row or control."""
     runs = read_runs(table, scale_name, results)
     controls = [read_result(results / "controls" / f"{name}.json") for name in CONTROLS]
-    labels = row_labels(table) | CONTROLS
+    labels = row_labels(table, scale_name) | CONTROLS
     metrics = [*CONVENTIONS.values(), *OTHERS]
     published = {
         name: {CONVENTIONS[metric]: value for metric, value in values.items()}

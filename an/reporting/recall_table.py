@@ -27,7 +27,7 @@ AN, LOWER = "recall-an", ["recall-none", "recall-in", "recall-an-n1", "recall-an
 
 def recall(table: int, scale_name: str, results: Path) -> Table:
     """Table 6: one line a layer."""
-    runs, labels = read_runs(table, scale_name, results), row_labels(table)
+    runs, labels = read_runs(table, scale_name, results), row_labels(table, scale_name)
     metrics = ["accuracy", *COLUMNS, *DETAILS]
     cells = make_cells(runs, metrics, {}, DIGITS | {"parameters": 0})
     columns = {metric: [cells[row, metric] for row in labels] for metric in metrics}
@@ -64,7 +64,7 @@ def _ends(found) -> str:
 def _verdict(cells: dict[tuple[str, str], Cell], labels: dict[str, str]) -> str:
     """How far AN is above what must not reach it."""
     sentences = []
-    for row in LOWER:
+    for row in [row for row in LOWER if row in labels]:
         found = difference(cells[AN, "accuracy"].values, cells[row, "accuracy"].values)
         sentences.append(f"{labels[row]} {found}")
     return f"AN's accuracy less that of others, with Welch's 95 % interval: {'; '.join(sentences)}."

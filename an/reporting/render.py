@@ -47,13 +47,14 @@ def render_index(scale_name: str, results: str | Path, reports: str | Path) -> N
     Raises UserError when a result or figure is missing.
     """
     reports = Path(reports)
-    tables = {number: build(number, scale_name, Path(results)) for number in TITLES}
-    figures = {title: _embedded(reports / f"figure{number}.png") for number, title in FIGURES.items()}
+    scale = params.load_scale(scale_name)
+    tables = {number: build(number, scale_name, Path(results)) for number in params.tables_of(scale)}
+    figures = {FIGURES[n]: _embedded(reports / f"figure{n}.png") for n in params.figures_of(scale)}
     kept = KEPT / scale_name
     compared = [
         compare(number, tidy(number, tables[number].cells), read_cells(kept, number))
         for number in UNTIMED
-        if (kept / f"table{number}_cells.csv").exists()
+        if number in tables and (kept / f"table{number}_cells.csv").exists()
     ]
     html = page("Attentive normalization", scale_name, tables, figures=figures, compared=compared)
     _write(reports / "index.html", html)

@@ -18,7 +18,7 @@ def read_runs(table: int, scale_name: str, results: Path) -> list[dict]:
     Raises UserError when two of them were measured under different protocols.
     """
     scale = params.load_scale(scale_name)
-    rows = {name: row for name, row in params.load_rows().items() if table in row.tables}
+    rows = {name: row for name, row in params.load_rows(scale=scale).items() if table in row.tables}
     runs = [
         read_result(results / name / f"seed-{seed}" / "metrics.json")
         for name, row in rows.items()
@@ -34,6 +34,7 @@ def read_runs(table: int, scale_name: str, results: Path) -> list[dict]:
     return runs
 
 
-def row_labels(table: int) -> dict[str, str]:
-    """What each row is called in a table, by name, in the order of params/rows.yaml."""
-    return {name: row.tables[table] for name, row in params.load_rows().items() if table in row.tables}
+def row_labels(table: int, scale_name: str) -> dict[str, str]:
+    """What each row of a scale is called in a table, by name, in the order of params/rows.yaml."""
+    rows = params.load_rows(scale=params.load_scale(scale_name))
+    return {name: row.tables[table] for name, row in rows.items() if table in row.tables}

@@ -20,7 +20,7 @@ def summarise_scores(scale_name: str, results: str | Path, summary: str | Path) 
     Raises UserError when a result is missing.
     """
     scale, scores = params.load_scale(scale_name), {}
-    for name, row in params.load_rows().items():
+    for name, row in params.load_rows(scale=scale).items():
         files = [Path(results) / name / f"seed-{seed}" / "metrics.json" for seed in scale.seeds_of(name, row)]
         runs = [read_sealed(file) for file in files]
         sound = [run["metrics"] for run in runs if run.get("training", {}).get("status") != "diverged"]

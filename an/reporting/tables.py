@@ -7,6 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from .. import params
+from ..errors import UserError
 from ..seals import FILES, check_file, read_sealed
 from .cells import Cell, Measurement, Table, exact_columns, make_cells, row_columns, source_columns
 from .inpainting_table import inpainting
@@ -65,7 +66,11 @@ LAYER_DETAILS = [  # and these where any run has them
 
 
 def build(table: int, scale_name: str, results: Path) -> Table:
-    """One of the paper's tables. Raises UserError when a result is missing or protocols differ."""
+    """One of the paper's tables. Raises UserError when its rows, or a result, are missing, or protocols differ."""
+    if table not in (there := params.tables_of(params.load_scale(scale_name))):
+        raise UserError(
+            f"scale '{scale_name}' runs no row of table {table}: its tables are {', '.join(map(str, there))}."
+        )
     builders = {1: quality, 2: classes, 3: inpainting, 4: quality, 5: timing, 6: recall}
     return builders[table](table, scale_name, results)
 
@@ -73,7 +78,7 @@ def build(table: int, scale_name: str, results: Path) -> Table:
 def quality(table: int, scale_name: str, results: Path) -> Table:
     """Tables 1 and 4: one line a row, each metric published and reproduced."""
     metrics = list(METRICS) if table == 1 else ["inception_score", "fid", "fid_untrained"]
-    runs, labels = read_runs(table, scale_name, results), row_labels(table)
+    runs, labels = read_runs(table, scale_name, results), row_labels(table, scale_name)
     metrics += [metric for metric in AVERAGED if all(metric in run["metrics"] for run in runs)]
     metrics += [metric for metric in LEARNED if all(run["metrics"].get(metric) is not None for run in runs)]
     metrics += [metric for metric in LAYERS if any(metric in run["metrics"] for run in runs)]
@@ -136,7 +141,7 @@ def with_interval(cell: Cell) -> Cell:
 
 def classes(table: int, scale_name: str, results: Path) -> Table:
     """Table 2: one line a class, each system published and reproduced. A cell's metric is the class's number."""
-    scale, labels, published = params.load_scale(scale_name), row_labels(table), params.load_published()
+    scale, labels, published = params.load_scale(scale_name), row_labels(table, scale_name), params.load_published()
     runs = read_runs(table, scale_name, results)
     same_data = scale.dataset == "imagenet"
     chosen = scale.evaluation.table2_classes

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import pandas as pd
 
+from .. import params
 from ..errors import UserError
 from .intervals import difference
 
@@ -37,9 +38,10 @@ class Comparison(NamedTuple):
         return f"table {self.table}: {len(self.cells)} cells, {found}{more}; {weights}"
 
 
-def verify(reports: Path, kept: Path) -> list[Comparison]:
-    """Compare ``table<N>_cells.csv`` of two folders. Raises UserError when one is missing."""
-    return [compare(number, *(read_cells(folder, number) for folder in (reports, kept))) for number in UNTIMED]
+def verify(scale_name: str, reports: Path, kept: Path) -> list[Comparison]:
+    """Compare ``table<N>_cells.csv`` of two folders, N the scale's tables. Raises UserError when one is missing."""
+    numbers = [number for number in params.tables_of(params.load_scale(scale_name)) if number in UNTIMED]
+    return [compare(number, *(read_cells(folder, number) for folder in (reports, kept))) for number in numbers]
 
 
 def read_cells(folder: Path, number: int) -> pd.DataFrame:

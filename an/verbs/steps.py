@@ -12,7 +12,7 @@ path = option("path", "Folder that holds a data set which does not come with thi
 
 
 @click.command()
-@option("dataset", "Which data set.", click.Choice(["digits", "imagenet"]))
+@option("dataset", "Which data set.", click.Choice(["digits", "fashion_mnist", "imagenet"]))
 @resolution
 @path
 @option("data", "Folder to write.")

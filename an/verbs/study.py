@@ -32,7 +32,7 @@ def verify(scale, kept, **given):
     """Compare one's own tables with those that this project keeps, cell by cell; exit status 1 where any differs."""
     from ..reporting.verification import DIFFERENT, KEPT, verify
 
-    found = verify(where(Study(scale), given)["reports"], Path(kept) if kept else KEPT / scale)
+    found = verify(scale, where(Study(scale), given)["reports"], Path(kept) if kept else KEPT / scale)
     for table in found:
         click.echo(str(table))
     if any(DIFFERENT in table.cells.values() for table in found):

@@ -20,15 +20,14 @@ from an.layout import AVERAGED, IMAGES, Run, Study
 try:
     SCALE_NAME = params.scale_name(config)
     SCALE = params.load_scale(SCALE_NAME)
-    ROWS = params.load_rows()
+    ROWS = params.load_rows(scale=SCALE)
     PUBLISHED = params.load_published()
     params.check_scale(SCALE_NAME)
 except UserError as error:
     raise WorkflowError(str(error))
 
 STUDY, RUN = Study(SCALE_NAME), Run(SCALE_NAME, "{row}", "{seed}")
-TABLES = [1, 2, 3, 4, 5, 6]
-FIGURES = [9, 10]
+TABLES, FIGURES = params.tables_of(SCALE), params.figures_of(SCALE)
 TABLE_FILES = [".md", ".csv", ".tex", ".html", "_cells.csv"]
 CONTROL_ROWS = ["mean-colour", "biharmonic"]
 RUNTIME = {"runtime": int(60 * SCALE.hours) + 15} if SCALE.hours else {}
@@ -58,7 +57,12 @@ def hours(wildcards, output):
 
 def rows_of(task):
     """What the wildcard ``row`` may be in a rule for rows of a task."""
-    return "|".join(name for name, row in ROWS.items() if row.task == task)
+    return "|".join(params.load_rows(task))
+
+
+def where_any(task, files):
+    """Files that are made where the scale runs rows of a task."""
+    return files if params.load_rows(task, SCALE) else []
 
 
 def of_runs(files, task, table=None):

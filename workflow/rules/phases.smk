@@ -9,7 +9,7 @@ rule prepared:
 
 rule trained:
     input:
-        rules.train_classifier.output,
+        where_any("generation", rules.train_classifier.output),
         of_runs(rules.train_gan.output, "generation"),
         of_runs(rules.train_inpainting.output, "inpainting"),
         of_runs(rules.train_recall.output, "recall"),
@@ -19,14 +19,14 @@ rule generated:
     input:
         of_runs(rules.generate_samples.output, "generation"),
         of_runs(rules.complete_heldout.output, "inpainting"),
-        rules.complete_controls.output,
+        where_any("inpainting", rules.complete_controls.output),
 
 
 rule evaluated:
     input:
-        rules.extract_reference.output,
+        where_any("generation", rules.extract_reference.output),
         of_runs(rules.evaluate_samples.output, "generation"),
         of_runs(rules.evaluate_completions.output, "inpainting"),
-        [STUDY.control(name) for name in CONTROL_ROWS],
+        where_any("inpainting", [STUDY.control(name) for name in CONTROL_ROWS]),
         of_runs(rules.evaluate_recall.output, "recall"),
         rules.time_modules.output,

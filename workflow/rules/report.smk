@@ -66,7 +66,7 @@ rule draw_figure9:
 
 rule draw_figure10:
     input:
-        expand(RUN.example, row=rows_of("recall").split("|"), seed=SCALE.recall.seeds[0]),
+        expand(RUN.example, row=params.load_rows("recall"), seed=SCALE.recall.seeds[0]),
     output:
         STUDY.figure(10),
     log:
@@ -105,8 +105,8 @@ rule render_index:
         of_runs([RUN.metrics, RUN.classes], "generation"),
         of_runs(RUN.metrics, "inpainting"),
         of_runs(RUN.metrics, "recall"),
-        STUDY.reference,
-        [STUDY.control(name) for name in CONTROL_ROWS],
+        where_any("generation", STUDY.reference),
+        where_any("inpainting", [STUDY.control(name) for name in CONTROL_ROWS]),
         STUDY.timing,
         [STUDY.figure(number) for number in FIGURES],
     output:
