@@ -34,14 +34,12 @@ def train(
     *,
     data: str | Path,  # folder of prepared arrays
     device: torch.device,
-    hours: float | None = None,
-    accept_code: bool = False,
+    **limits,
 ) -> None:
-    """Train one class-conditional row with one seed (``loop.train``)."""
+    """Train one class-conditional row with one seed; ``limits`` are those of ``loop.train``."""
     row, scale = params.load_row(row_name, "generation"), params.load_scale(scale_name)
     job = partial(AdversarialTraining, row, scale, seed, open_split(data, "train", scale), device=device)
-    about = {"row": row_name, "task": row.task, "scale": scale_name, "seed": seed}
-    loop.train(job, about, files, device=device, hours=hours, accept_code=accept_code)
+    loop.train(job, loop.About(row_name, row.task, scale_name, seed), files, device=device, **limits)
 
 
 class AdversarialTraining:

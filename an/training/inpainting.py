@@ -35,15 +35,13 @@ def train_inpainting(
     *,
     data: str | Path,  # folder of prepared photographs
     device: torch.device,
-    hours: float | None = None,
-    accept_code: bool = False,
+    **limits,
 ) -> None:
-    """Train one inpainting row with one seed (``loop.train``)."""
+    """Train one inpainting row with one seed; ``limits`` are those of ``loop.train``."""
     row, scale = params.load_row(row_name, "inpainting"), params.load_scale(scale_name)
     photographs = open_training_photographs(data, scale.inpainting)
     job = partial(InpaintingTraining, row, scale, seed, photographs, device=device)
-    about = {"row": row_name, "task": row.task, "scale": scale_name, "seed": seed}
-    loop.train(job, about, files, device=device, hours=hours, accept_code=accept_code)
+    loop.train(job, loop.About(row_name, row.task, scale_name, seed), files, device=device, **limits)
 
 
 class InpaintingTraining:

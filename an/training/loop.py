@@ -59,6 +59,18 @@ class Job(Protocol):
         """Put the finished run's weights into ``checkpoints``, snapshots from ``scratch``; return the files."""
 
 
+class About(NamedTuple):
+    """Which run this is: for its event file, progress and errors."""
+
+    row: str
+    task: str
+    scale: str
+    seed: int
+
+    def __str__(self) -> str:
+        return f"{self.row} seed {self.seed}"
+
+
 class Files(NamedTuple):
     """Where a training writes."""
 
@@ -70,12 +82,12 @@ class Files(NamedTuple):
 
 def train(
     job_of: Callable[..., Job],
-    about: dict,  # row, task, scale, seed: for the event file, progress and errors
+    about: About,
     files: Files,
     *,
     device: torch.device,
-    hours: float | None,  # after which the run stops with a resume point; None: no limit
-    accept_code: bool,  # go on from a resume point that other code made; the event file then says so
+    hours: float | None = None,  # after which the run stops with a resume point; None: no limit
+    accept_code: bool = False,  # go on from a resume point that other code made; the event file then says so
 ) -> None:
     """Train a run, from its last resume point if there is one, and publish what came out.
 
@@ -111,20 +123,20 @@ def held(scratch: Path, replicas: Replicas) -> Iterator[None]:
         yield
 
 
-def run(job: Job, about: dict, scratch: Path, *, hours: float | None = None, accept_code: bool = False) -> dict:
+def run(job: Job, about: About, scratch: Path, *, hours: float | None = None, accept_code: bool = False) -> dict:
     """Train to the last step, from the newest resume point in ``scratch``; return how it ended.
 
     ``scratch`` receives state-<step>.pt, generator-<k>.pt and events.jsonl. A run diverges when a loss or weight is not
     finite, or when all generated images are alike (``ALIKE``). It then ends with the weights of its last good resume
     point, which also stand for the snapshots it did not reach.
     """
-    what, first_replica = f"{about['row']} seed {about['seed']}", job.replicas.rank == 0
+    first_replica = job.replicas.rank == 0
     snapshots = {step: scratch / snapshot_name(number) for number, step in enumerate(job.snapshots_at)}
     started = time.perf_counter()
     with Stop(hours) as stop:
         first, offset = checkpoints.load_state(scratch, job, accept_code)
         record = _open_events(scratch / "events.jsonl", offset, job, about) if first_replica else None
-        bar = progress(range(first, job.steps), what, initial=first, total=job.steps, shown=first_replica)
+        bar = progress(range(first, job.steps), str(about), initial=first, total=job.steps, shown=first_replica)
         keep = partial(_keep, scratch, job, snapshots, record)
         if offset == 0:  # there is no resume point, not even of step 0
             keep(0, inspected=True)
@@ -132,13 +144,13 @@ def run(job: Job, about: dict, scratch: Path, *, hours: float | None = None, acc
     if reason is None and reached < job.steps:
         _end(record, "interrupted", reached, None)
         status = stop.status() or 128 + SIGTERM  # which another replica may have had
-        raise Stopped(f"stopped {what} after step {reached}; the same command goes on from there.", status)
+        raise Stopped(f"stopped {about} after step {reached}; the same command goes on from there.", status)
     status, last = "finished", job.steps
     if reason is not None:
         status, last = "diverged", _go_back(scratch, job, snapshots, reached, accept_code=accept_code)
         if first_replica:
             ends = f"it ends with the weights of step {last}"
-            print(f"{what} diverged at step {reached} ({reason}); {ends}.", file=sys.stderr)
+            print(f"{about} diverged at step {reached} ({reason}); {ends}.", file=sys.stderr)
     _end(record, status, last, reason)
     return {"status": status, "step": last, "reason": reason, "seconds": round(time.perf_counter() - started, 1)}
 
@@ -178,7 +190,7 @@ def _go(
     return step, None
 
 
-def conclude(outcome: dict, job: Job, about: dict, files: Files) -> None:
+def conclude(outcome: dict, job: Job, about: About, files: Files) -> None:
     """Publish weights, events and how the run ended, then forget the run: it is trained anew when asked again.
 
     The report vouches for the weights.
@@ -203,24 +215,23 @@ def publish(source: Path, target: Path) -> None:
         shutil.copyfile(source, temporary)
 
 
-def _origin(job: Job, about: dict) -> dict:
+def _origin(job: Job, about: About) -> dict:
     """Which run this is; the key names all that determines its result."""
     origin = {name: job.settings[name] for name in ("data", "code")}
     without_seed = {name: value for name, value in job.settings.items() if name != "seed"}
-    row = about["row"]
     return {
-        "key": f"{row}/seed-{about['seed']}@{params.digest(job.settings)}",
-        "parent": f"{row}@{params.digest(without_seed)}",
+        "key": f"{about.row}/seed-{about.seed}@{params.digest(job.settings)}",
+        "parent": f"{about.row}@{params.digest(without_seed)}",
         **origin,
         "replicas": job.replicas.count,
     }
 
 
-def _open_events(path: Path, offset: int, job: Job, about: dict) -> Events:
+def _open_events(path: Path, offset: int, job: Job, about: About) -> Events:
     events = Events(path, offset)
     if offset == 0:
         settings = {k: v for k, v in job.settings.items() if k not in ("seed", "data", "code")}
-        events.append("run", **about, settings=settings, **_origin(job, about), **provenance.made(job.device))
+        events.append("run", **about._asdict(), settings=settings, **_origin(job, about), **provenance.made(job.device))
         return events
     made_by = [event["code"] for event in read_events(path) if event["kind"] in ("run", "accepted")]
     if made_by[-1] != job.settings["code"]:

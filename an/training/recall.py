@@ -30,14 +30,12 @@ def train_recall(
     files: loop.Files,
     *,
     device: torch.device,
-    hours: float | None = None,
-    accept_code: bool = False,
+    **limits,
 ) -> None:
-    """Train one layer of the recall task with one seed (``loop.train``)."""
+    """Train one layer of the recall task with one seed; ``limits`` are those of ``loop.train``."""
     row, scale = params.load_row(row_name, "recall"), params.load_scale(scale_name)
     job = partial(RecallTraining, row, scale, seed, device=device)
-    about = {"row": row_name, "task": row.task, "scale": scale_name, "seed": seed}
-    loop.train(job, about, files, device=device, hours=hours, accept_code=accept_code)
+    loop.train(job, loop.About(row_name, row.task, scale_name, seed), files, device=device, **limits)
 
 
 class RecallTraining:
