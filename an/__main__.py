@@ -72,7 +72,8 @@ def main(arguments: list[str] | None = None) -> int:
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] == __package__:
             raise
-        click.echo(f"Error: this verb needs {error.name}, which is not installed: requirements.lock has all.", err=True)
+        install = "install this package's extra 'reproduce', or requirements.lock"
+        click.echo(f"Error: this verb needs {error.name}, which is not installed: {install}.", err=True)
         return 1
     except OSError as error:
         if (sentence := of_system(error)) is None:

@@ -560,4 +560,5 @@ def test_a_package_that_is_not_installed(refused, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     monkeypatch.delitem(sys.modules, "an.reporting.figures", raising=False)
     said = refused("figure", "--figure", 9, "--source", tmp_path, "--out", tmp_path / "out.png")
-    assert said == "Error: this verb needs matplotlib, which is not installed: requirements.lock has all."
+    install = "install this package's extra 'reproduce', or requirements.lock."
+    assert said == f"Error: this verb needs matplotlib, which is not installed: {install}"
