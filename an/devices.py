@@ -92,6 +92,11 @@ def peak_memory(device: torch.device) -> dict[str, int]:
     return peak | ({"gpu_memory": torch.cuda.max_memory_allocated(device)} if device.type == "cuda" else {})
 
 
+def flush_denormals() -> None:
+    """Have the processor take numbers under 1e-38 for 0: a sharp softmax makes many, and they compute very slowly."""
+    torch.set_flush_denormal(True)
+
+
 def keep_freed_memory() -> None:
     """Have the C allocator reuse large freed blocks, as CUDA's caching allocator does.
 

@@ -17,10 +17,11 @@ import torch
 from common import machine, measured, report
 
 from an import params
-from an.data.recall import answered
+from an.data.recall import ROWS
 from an.devices import keep_freed_memory
 from an.evaluation.recall import paint
 from an.layers import AttentiveNorm2d
+from an.metrics.recall import answered
 from an.training.recall import RecallTraining, test_images
 
 LITERAL = {
@@ -85,7 +86,7 @@ def train(attention: dict, task: dict, seed: int) -> dict[str, float]:
     test = test_images(scale.recall, scale.recall.test_images)
 
     def accuracy() -> float:
-        return float(np.mean(answered(paint(job.network.eval(), test.images, job.device), test.painted)))
+        return float(np.mean(answered(paint(job.network.eval(), test.images, job.device), test.painted, ROWS)))
 
     measures = {"accuracy": accuracy(), **job.inspect()}
     layer = job.network.layer

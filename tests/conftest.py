@@ -17,6 +17,7 @@ from an.data.preparation import prepare  # noqa: E402
 
 ROOT = Path(__file__).resolve().parents[1]
 torch.set_num_threads(1)
+torch.set_flush_denormal(True)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

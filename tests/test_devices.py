@@ -4,9 +4,10 @@ import os
 import time
 
 import pytest
+import torch
 from kill_and_resume import FORK
 
-from an.devices import leased
+from an.devices import flush_denormals, leased
 from an.errors import UserError
 
 
@@ -84,3 +85,13 @@ def test_the_lock_files_are_this_users_own():
     from an.devices import LOCKS
 
     assert str(os.getuid()) in LOCKS.name
+
+
+def test_denormal_numbers_are_flushed():
+    torch.set_flush_denormal(False)
+    try:
+        assert (torch.full((8,), 1e-40) * 0.5).all()
+        flush_denormals()
+        assert not (torch.full((8,), 1e-40) * 0.5).any()
+    finally:
+        torch.set_flush_denormal(True)  # as the other tests have it

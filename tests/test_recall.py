@@ -9,8 +9,9 @@ from kill_and_resume import arguments, finish
 
 from an import params
 from an.__main__ import main
-from an.data.recall import MARK, ROWS, answered, draw
+from an.data.recall import MARK, ROWS, draw
 from an.evaluation.recall import maps_of_marks
+from an.metrics.recall import answered
 from an.models import build_recall
 from an.models.recall import SIGHT
 from an.training.recall import RecallTraining
@@ -58,14 +59,14 @@ def test_marks_are_to_be_painted_in_their_cues_colours():
 
 def test_answers_are_the_nearest_colours():
     painted = draw(keys=8, gap=4, count=512, seed=0, number=0).painted
-    assert answered(painted, painted).all() and not answered(-painted, painted).any()
-    assert answered(0.01 * painted, painted).shape == (512, 8) and answered(0.01 * painted, painted).all()
+    assert answered(painted, painted, ROWS).all() and not answered(-painted, painted, ROWS).any()
+    assert answered(0.01 * painted, painted, ROWS).shape == (512, 8) and answered(0.01 * painted, painted, ROWS).all()
     spoiled = painted.copy()
     spoiled[0, 1, 2:4] *= -1  # one plane of the second mark
-    assert np.argwhere(~answered(spoiled, painted)).tolist() == [[0, 1]]
+    assert np.argwhere(~answered(spoiled, painted, ROWS)).tolist() == [[0, 1]]
     # 4096 guesses that know nothing are right once in 8, within 5 standard deviations.
     guesses = np.random.default_rng(0).standard_normal(painted.shape)
-    assert abs(answered(guesses, painted).mean() - 1 / 8) < 5 * (1 / 8 * 7 / 8 / 4096) ** 0.5
+    assert abs(answered(guesses, painted, ROWS).mean() - 1 / 8) < 5 * (1 / 8 * 7 / 8 / 4096) ** 0.5
 
 
 @pytest.mark.parametrize("row", params.load_rows("recall"))
@@ -153,7 +154,7 @@ def test_a_layer_learns_what_no_layer_can():
             job.advance(step, False)
         with torch.no_grad():
             outputs = job.network.eval()(torch.from_numpy(images))[..., -MARK:].numpy()
-        accuracy[row] = answered(outputs, painted).mean()
+        accuracy[row] = answered(outputs, painted, ROWS).mean()
     assert abs(accuracy["recall-none"] - 1 / 8) < 5 * (1 / 8 * 7 / 8 / 1024) ** 0.5
     assert accuracy["recall-sa"] > 0.5
 
@@ -177,7 +178,7 @@ def test_train_and_evaluate(tmp_path, monkeypatch, row):
     images, painted = fixed_images(scale.recall, scale.recall.test_images)
     with torch.no_grad():
         outputs = network(torch.from_numpy(images))[..., -MARK:].numpy()
-    assert metrics["accuracy"] == answered(outputs, painted).mean()
+    assert metrics["accuracy"] == answered(outputs, painted, ROWS).mean()
     assert metrics["squared_error"] == pytest.approx(((outputs - painted) ** 2).mean())
     assert metrics["parameters"] == sum(p.numel() for p in network.parameters())
     assert ("accuracy_sampling" in metrics) == (row == "recall-an")
@@ -194,7 +195,7 @@ def test_train_and_evaluate(tmp_path, monkeypatch, row):
     assert example["marks"]["keys"] == images[0, :keys, ::ROWS, -1].argmax(0).tolist()
     for key, colour in zip(example["marks"]["keys"], example["marks"]["colours"], strict=True):
         assert example["cues"]["colours"][example["cues"]["keys"].index(key)] == colour
-    assert example["right"] == answered(outputs[:1], painted[:1])[0].tolist()
+    assert example["right"] == answered(outputs[:1], painted[:1], ROWS)[0].tolist()
     nearest = np.where(np.array(example["answers"]) > 0, 1, -1)
     assert example["right"] == (nearest == np.array(example["marks"]["colours"])).all(1).tolist()
     if row == "recall-ca":

@@ -35,15 +35,3 @@ def draw(*, keys: int, gap: int, count: int, seed: int, number: int) -> Recall:
     cues, painted = (np.repeat((side @ rgb).transpose(0, 2, 1), ROWS, axis=2)[..., None] for side in marks)
     images[:, keys:, :, :MARK] = cues
     return Recall(images, np.repeat(painted, MARK, axis=3))
-
-
-def answered(outputs: np.ndarray, painted: np.ndarray) -> np.ndarray:
-    """Which marks ``[N, keys]`` have the wanted colour: that of the cube's corner nearest to their mean output.
-
-    Both arrays are ``[N, 3, H, 3]``, of the right columns. Chance is 1 in 8.
-    """
-
-    def colours(maps: np.ndarray) -> np.ndarray:
-        return maps.reshape(*maps.shape[:2], -1, ROWS * MARK).mean(3) > 0
-
-    return (colours(outputs) == colours(painted)).all(1)

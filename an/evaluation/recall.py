@@ -7,8 +7,9 @@ import torch
 from torch import Tensor, nn
 
 from .. import params, provenance
-from ..data.recall import MARK, ROWS, answered
+from ..data.recall import MARK, ROWS
 from ..layers import AttentiveNorm2d, SelfAttention2d
+from ..metrics.recall import answered
 from ..models import RecallNetwork, build_recall
 from ..seals import read_sealed, write_sealed
 from ..training.recall import test_images
@@ -37,7 +38,7 @@ def evaluate_recall(
     trained = read_sealed(training, [checkpoint])
     outputs = paint(network, test.images, device)
     measured = {
-        "accuracy": float(answered(outputs, test.painted).mean()),
+        "accuracy": float(answered(outputs, test.painted, ROWS).mean()),
         "squared_error": float(np.square(outputs - test.painted).mean()),
         "parameters": sum(p.numel() for p in network.parameters()),
         **trained["attention"],
@@ -45,7 +46,7 @@ def evaluate_recall(
     if isinstance(network.layer, AttentiveNorm2d) and network.layer.self_sampling:
         network.layer.sample_in_eval = True
         torch.manual_seed(0)
-        measured["accuracy_sampling"] = float(answered(paint(network, test.images, device), test.painted).mean())
+        measured["accuracy_sampling"] = float(answered(paint(network, test.images, device), test.painted, ROWS).mean())
         network.layer.sample_in_eval = row.attention.sample_in_eval
     protocol = {
         "test_images": len(test.images),
@@ -85,7 +86,7 @@ def answers(network: RecallNetwork, image: np.ndarray, output: np.ndarray, paint
         "cues": {"keys": left, "colours": image[0, keys:, ::ROWS, 0].T.tolist()},
         "marks": {"keys": right, "colours": colours(painted)},
         "answers": colours(output),
-        "right": answered(output, painted)[0].tolist(),
+        "right": answered(output, painted, ROWS)[0].tolist(),
         "maps": maps_of_marks(network, torch.from_numpy(image).to(next(network.parameters()).device)),
     }
 

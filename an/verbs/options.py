@@ -20,8 +20,8 @@ PATHS = {
     "features": "Array of the training images' features.",
     "reference": "JSON file: metrics of the held-out images.",
     "checkpoints": "Folder of the row's weights.",
-    "events": "JSON-lines file: losses and rates.",
-    "training": "JSON file: what the training says of itself.",
+    "events": "JSON-lines file: losses and rates along training.",
+    "training": "JSON file: how the training ended, how long it took, what its layers do.",
     "scratch": "Folder of resume state.",
     "images": "Array of generated images.",
     "snapshot-images": "Array of each snapshot's generated images.",
@@ -70,8 +70,9 @@ def taken(gpus: int | None):
     """The GPUs of this job, held until its verb ends."""
     import gc
 
-    from ..devices import keep_freed_memory, leased
+    from ..devices import flush_denormals, keep_freed_memory, leased
 
+    flush_denormals()
     keep_freed_memory()
     gc.freeze()  # what the verb has imported lives on: no search for cycles need look at it again, nor at the end
     gc.set_threshold(10_000)  # from here on (an/__main__.py)

@@ -3,15 +3,19 @@
 import click
 
 from ..layout import Run
-from .given import OUT_FILE, OUT_FOLDER
-from .options import device, gpus, option, row, scale, seed
+from .given import OUT_FILE, OUT_FOLDER, SEED
+from .options import device, gpus, option, row, scale
 
 
 @click.command()
 @option("samples", "Folder of images, or .npy of uint8 [N, H, W, 3].")
-@option("reference", "The same, or .npz of mu and sigma.")
+@option("reference", "Images likewise, or an .npz of mu and sigma, which allows FID alone.")
 @option("json", "File to write.", OUT_FILE)
-@option("labels", "Of the samples: .npy, or text with one number a line; without it, class folders.", required=False)
+@option(
+    "labels",
+    "Classes of the samples: .npy, or text with one number a line; by default their subfolders.",
+    required=False,
+)
 @option("reference-labels", "Of the reference, likewise.", required=False)
 @option("weights", "torch-fidelity's Inception weights; without it they are downloaded once.", required=False)
 @option("save-reference", "File to write the reference's mu and sigma to, .npz.", OUT_FILE, required=False)
@@ -29,7 +33,7 @@ def evaluate(samples, reference, gpus, **files):
 @option("mask", "Picture of the same size, white where the image is to be filled.")
 @row
 @scale
-@seed
+@click.option("--seed", type=SEED, default=0, show_default=True, help="Of the training whose weights are taken.")
 @option("checkpoint", "Weights of the row's generator; by default those of the workflow.", required=False)
 @option("out", "PNG file to write.", OUT_FILE)
 @gpus

@@ -65,7 +65,7 @@ def reference(scale, gpus, **given):
 @scale
 @seed
 @paths("data", "checkpoints", "events", "training", "scratch")
-@option("hours", "Stop with a resume point after so long, with exit status 124.", Hours(), False)
+@option("hours", "Stop after this many hours, with a resume point and exit status 124.", Hours(), False)
 @click.option("--accept-code", is_flag=True, help="Go on from a resume point that other code made.")
 @gpus
 def train(row, scale, seed, hours, accept_code, gpus, **given):

@@ -15,9 +15,9 @@ from .options import option, paths, scale, where
 @scale
 @paths("results", "reports")
 def explain(table, row, metric, scale, **given):
-    """Say where a cell comes from: `explain table1 an fid`, `explain table2 an 3`, `explain table5 attentive_norm 256`.
+    """Print the runs, files and commands behind a table's cell, as in `explain table1 an fid`.
 
-    METRIC is a column of the table's CSV; in table 2 it is a class, in table 5 a size.
+    ROW is a row of params/rows.yaml; METRIC is a column of the table's CSV, in table 2 a class, in table 5 a size.
     """
     from ..reporting.explain import explain
 
@@ -29,7 +29,7 @@ def explain(table, row, metric, scale, **given):
 @paths("reports")
 @option("kept", "Folder to compare with; docs/results/SCALE without it.", required=False)
 def verify(scale, kept, **given):
-    """Compare one's own tables with those that this project keeps, cell by cell; exit status 1 where any differs."""
+    """Compare your tables with those in docs/results; exit status 1 if a cell differs by more than chance explains."""
     from ..reporting.verification import DIFFERENT, KEPT, verify
 
     found = verify(scale, where(Study(scale), given)["reports"], Path(kept) if kept else KEPT / scale)
