@@ -1,6 +1,7 @@
 """Parameters: what is wrong in a file is named by file and key; the committed schema is the types'."""
 
 import json
+import shutil
 from pathlib import Path
 
 import jsonschema
@@ -9,6 +10,7 @@ import yaml
 from conftest import ROOT, an
 
 from an import params
+from an.errors import UserError
 
 
 def edit(folder: Path, file: str, change) -> None:
@@ -40,7 +42,18 @@ FAULTS = [
 
 
 @pytest.mark.parametrize(("file", "change", "message"), FAULTS)
-def test_a_fault_is_one_sentence_that_names_file_and_key(project, file, change, message):
+def test_a_fault_names_file_and_key(tmp_path, monkeypatch, file, change, message):
+    shutil.copytree(ROOT / "params", tmp_path / "params")
+    edit(tmp_path, file, change)
+    monkeypatch.setattr(params.loading, "FOLDER", tmp_path / "params")
+    with pytest.raises(UserError) as raised:
+        params.load_row("an")
+        params.load_scale("nano")
+    assert f"params/{file}" in str(raised.value) and message in str(raised.value)
+
+
+@pytest.mark.parametrize(("file", "change", "message"), [FAULTS[0], FAULTS[-1]])
+def test_a_fault_is_one_sentence_before_any_work(project, file, change, message):
     edit(project, file, change)
     verb = ("train", "--row", "an") if file == "rows.yaml" else ("time",)
     done = an(project, *verb, "--scale", "nano")
