@@ -239,7 +239,7 @@ class AttentiveNorm2d(nn.Module):
     @torch.no_grad()
     def _estimate(self, x: Tensor, chosen: Tensor | None) -> None:
         """Move the running estimates by the moments that ``x [N, C, P]`` has under the layout that evaluation uses."""
-        value, value_bias = (None, None) if self.value is None else (self.value.weight.flatten(1), self.value.bias)
+        value, value_bias = (None, None) if self.value is None else _weight_and_bias(self.value)
         logits = self._logits(chosen)
         moments = products.regional_moments(at_least_float32(x), *logits, value=value, value_bias=value_bias)
         for running, found in zip((self.running_mean, self.running_var), _merged(*moments), strict=True):
