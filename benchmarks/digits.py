@@ -73,7 +73,7 @@ def measure(attention: dict | None, seed: int, folder: Path) -> dict[str, float]
     for step in range(STEPS):
         job.advance(step, False)
     images, labels = np.zeros((SAMPLES, 16, 16, 3), np.uint8), np.arange(SAMPLES) % CLASSES
-    sample(job.generator, labels, seed, 100, images, device=DEVICE)
+    sample(job.generator, labels, seed, batch=100, out=images, device=DEVICE)
     extractor = classifier_extractor(sizes, CLASSES, folder / "classifier.pt", DEVICE)
     (features, logits), (real, _) = (extract(extractor, i, 100, "features") for i in (images, np.array(train.images)))
     scores = {

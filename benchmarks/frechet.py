@@ -46,7 +46,7 @@ def main() -> None:
 
     lines = []
 
-    def line(case: str, ours: float, sqrtm: float, value: float, theirs: float) -> None:
+    def line(case: str, ours: float, sqrtm: float, *, value: float, theirs: float) -> None:
         lines.append(
             {
                 "case": case,
@@ -62,7 +62,7 @@ def main() -> None:
     ours, value = timed(lambda: frechet_from_moments(x, y), 5)
     arrays = [part.numpy() for side in (x, y) for part in (side.mean, side.covariance)]
     sqrtm, theirs = timed(lambda: by_sqrtm(*arrays), 3)
-    line("full rank, from moments", ours, sqrtm, value, theirs)
+    line("full rank, from moments", ours, sqrtm, value=value, theirs=theirs)
 
     sums, seconds, sqrtm_seconds, sample = {}, {50: [], REAL: []}, {50: [], REAL: []}, {}
     wall = time.perf_counter()
@@ -85,7 +85,7 @@ def main() -> None:
             differences.append((abs(value - theirs) / theirs, value, theirs))
         _, value, theirs = max(differences)
         medians = statistics.median(seconds[count]), statistics.median(sqrtm_seconds[count])
-        line(f"{count} against {REAL}, one class", *medians, value, theirs)
+        line(f"{count} against {REAL}, one class", *medians, value=value, theirs=theirs)
     for count in seconds:
         lines.append(
             {

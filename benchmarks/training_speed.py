@@ -111,7 +111,7 @@ def matrix_rate(precision: torch.dtype, device: torch.device, side: int = 8192) 
     return 2 * side**3 / statistics.median(times)
 
 
-def compare(size: Size, peer: Path, precision: torch.dtype, device: torch.device, repeats: int) -> list[dict]:
+def compare(size: Size, peer: Path, precision: torch.dtype, *, device: torch.device, repeats: int) -> list[dict]:
     sides = {"mimicry": mimicry(peer, size, device), "ours": ours(size, device)}
     if device.type == "cuda":
         sides["ours, compiled"] = step, networks = ours(size, device)
@@ -163,7 +163,7 @@ def main() -> None:
     lines = [
         line
         for size, precision in cases
-        for line in compare(size, arguments.peer, precision, device, arguments.repeats)
+        for line in compare(size, arguments.peer, precision, device=device, repeats=arguments.repeats)
     ]
     batches = {size.name: size.batch[device.type] for size in SIZES}
     report("training_speed", lines, {"counted": COUNTED, "batch": batches, "repeats": arguments.repeats}, where)

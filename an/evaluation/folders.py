@@ -124,7 +124,7 @@ def _measure(features, logits, side, *, real_features, classes, device) -> dict:
     if real_features is not None:
         metrics |= feature_metrics(features, real_features, device)
     if classes is not None:
-        by_class = intra_protocols(features, classes[0], real_features, classes[1], device)
+        by_class = intra_protocols(features, classes[0], real_features, classes[1], device=device)
         metrics |= {"intra_fid": float(by_class["intra_fid"].mean()), **intra_means(by_class)}
         result["classes"] = by_class.to_dict("records")
     return result

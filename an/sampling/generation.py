@@ -26,9 +26,9 @@ def sample(
     generator: torch.nn.Module,
     labels: np.ndarray,
     seed: int,
+    *,
     batch: int,
     out: np.ndarray,
-    *,
     device: torch.device,
     what: str = "generating",
 ) -> None:
@@ -68,7 +68,7 @@ def generate(
         load_weights(generator, Path(checkpoints) / weights, device, of)
         labels = np.arange(len(out)) % num_classes
         what = f"{row_name} seed {seed}, {weights}"
-        sample(generator, labels, seed, counts.batch, out, device=device, what=what)
+        sample(generator, labels, seed, batch=counts.batch, out=out, device=device, what=what)
 
     def write(file: str | Path, weights: list[str], shape: tuple[int, ...]) -> None:
         with written_array(file, np.uint8, (*shape, *size)) as array:

@@ -31,7 +31,7 @@ def prepare(dataset, resolution, path, data):
 @option("test-crops", "Fixed crops of held-out photographs, or test textures.", click.IntRange(1))
 @path
 @option("data", "Folder to write.")
-def prepare_photographs(dataset, resolution, test_crops, path, data):
+def prepare_photographs(dataset, resolution, *, test_crops, path, data):
     """Bring photographs or textures for inpainting to memory-mapped arrays with a manifest."""
     from ..data.crop_preparation import prepare_crops
 
@@ -68,7 +68,7 @@ def reference(scale, gpus, **given):
 @option("hours", "Stop with a resume point after so long, with exit status 124.", Hours(), False)
 @click.option("--accept-code", is_flag=True, help="Go on from a resume point that other code made.")
 @gpus
-def train(row, scale, seed, hours, accept_code, gpus, **given):
+def train(row, scale, seed, *, hours, accept_code, gpus, **given):
     """Train a row, of any task, on one or several GPUs; a killed run goes on from its scratch folder."""
     from ..devices import chosen
     from ..params import load_row
@@ -210,7 +210,7 @@ def table(table, scale, **given):
 @seed
 @option("source", "Folder of the scale's completed images, or of its results.", required=False)
 @option("out", "PNG file to write.", OUT_FILE, required=False)
-def figure(figure, scale, seed, source, out):
+def figure(figure, scale, seed, *, source, out):
     """Draw a figure as PNG."""
     from ..reporting.figures import FIGURES
 
