@@ -61,7 +61,7 @@ def ours(size: Size, device: torch.device) -> tuple[Callable, list[torch.nn.Modu
     rng = np.random.default_rng(0)
     images = rng.integers(256, size=(UPDATES * batch, scale.resolution, scale.resolution, 3), dtype=np.uint8)
     data = Prepared(images, rng.integers(size.classes, size=len(images)), size.classes, "random")
-    job = AdversarialTraining(params.load_row("sngan"), scale, 0, data, device=device)
+    job = AdversarialTraining(params.load_row("sngan", "generation"), scale, 0, data, device=device)
     numbers = iter(range(recipe.steps))
     return lambda: job.advance(next(numbers), False), [job.generator, job.discriminator]
 

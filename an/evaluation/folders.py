@@ -62,7 +62,7 @@ def evaluate(
     Path(json).parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=Path(json).parent, prefix=".features-") as folder:
         features, logits = extract(extractor, generated, BATCH, str(samples), file=Path(folder) / "samples.npy")
-        if statistics_given:
+        if real is None:
             real_features, side = None, moments_given
         else:
             real_features = cached_features(extractor, real, protocol, str(reference), folder=cache or folder)
@@ -94,7 +94,9 @@ def evaluate(
     return result
 
 
-def _labels(sides: list[tuple[str | Path, Images]], labels, reference_labels):
+def _labels(
+    sides: list[tuple[str | Path, Images]], labels: str | Path | None, reference_labels: str | Path | None
+) -> tuple[np.ndarray, np.ndarray] | None:
     """Labels of both sides, or None where neither file nor folders give any."""
     (samples, generated), (reference, real) = sides
     left = generated.labels if labels is None else read_labels(labels, len(generated))

@@ -39,7 +39,7 @@ def intra_protocols(
     lines = []
     for c, real in y_members.items():
         samples, reals = x[x_members[c]], y[real]
-        line = {"class": c, "generated": len(samples), "real": len(reals)}
+        line: dict[str, float] = {"class": c, "generated": len(samples), "real": len(reals)}
         line["intra_fid"] = frechet_distance(samples, reals, device)
         for count in COUNTS:
             if few_x >= count:

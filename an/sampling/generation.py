@@ -9,7 +9,7 @@ from .. import params
 from ..data.loading import open_split, to_bytes
 from ..files import written_array
 from ..layout import AVERAGED, snapshot_name
-from ..models import build_generator
+from ..models import Generator, build_generator
 from ..progress import progress
 from ..seals import write_sealed
 from ..weights import load_weights
@@ -23,7 +23,7 @@ def latent(seed: int, index: int, size: int) -> torch.Tensor:
 
 @torch.inference_mode()
 def sample(
-    generator: torch.nn.Module,
+    generator: Generator,
     labels: np.ndarray,
     seed: int,
     *,

@@ -39,11 +39,14 @@ class Job(Protocol):
     replicas: Replicas
     settings: dict  # everything that determines the result
     modules: dict  # by name, what a resume point keeps
-    network: nn.Module  # the one of them that snapshots keep
     steps: int
     snapshots_at: list[int]  # after how many steps the network is kept, in order
     checkpoint_every: int
     log_every: int
+
+    @property
+    def network(self) -> nn.Module:
+        """The one of the modules that snapshots keep."""
 
     def advance(self, step: int, measured: bool) -> tuple[dict[str, Tensor], dict[str, Tensor | float]]:
         """Do step number ``step`` (from 0); return its losses and, where ``measured``, what else is worth a line.

@@ -1,6 +1,7 @@
 """Verbs that are steps of the workflow, one for each of its rules. Files lie where the workflow has them."""
 
 import os
+from collections.abc import Callable
 
 import click
 
@@ -88,9 +89,10 @@ def train(row, scale, seed, *, hours, accept_code, gpus, **given):
         launch(mine)
         return
     data = {} if task == "recall" else {"data": found["data"]}  # the recall task draws its images
-    trains = {"generation": train, "inpainting": train_inpainting, "recall": train_recall}[task]
+    trains: dict[str, Callable[..., None]]
+    trains = {"generation": train, "inpainting": train_inpainting, "recall": train_recall}
     files = Files(**{name: found[name] for name in Files._fields})
-    trains(row, scale, seed, files, device=chosen(mine), hours=hours, accept_code=accept_code, **data)
+    trains[task](row, scale, seed, files, device=chosen(mine), hours=hours, accept_code=accept_code, **data)
 
 
 @click.command()
