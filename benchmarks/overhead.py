@@ -23,7 +23,7 @@ from an.training import checkpoints, loop
 from an.training.generation import AdversarialTraining
 
 STEPS, REPEATS = 100, 7
-ABOUT = {"row": "sngan", "task": "generation", "scale": "smoke", "seed": 0}
+ABOUT = loop.About(row="sngan", task="generation", scale="smoke", seed=0)
 
 
 class Stopwatch:
