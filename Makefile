@@ -3,6 +3,7 @@
 PYTHON ?= python3
 INSTALLED := .venv/requirements.lock
 IN_VENV := PATH="$(CURDIR)/.venv/bin:$$PATH"
+EXTRA := develop
 SCALE := smoke
 HOST := 127.0.0.1
 PORT := 5000
@@ -27,11 +28,12 @@ test: $(INSTALLED)  ## all tests
 test-fast: $(INSTALLED)  ## the tests of the arithmetic: no workflow, servers, killed trainings
 	$(IN_VENV) python -m pytest -m "not slow"
 
-lint: $(INSTALLED)  ## style
+lint: $(INSTALLED)  ## style and types
 	$(IN_VENV) ruff check .
 	$(IN_VENV) ruff format --check .
 	$(IN_VENV) snakefmt --check Snakefile workflow
 	$(IN_VENV) snakemake --lint
+	$(IN_VENV) mypy
 
 $(INSTALLED): requirements.lock
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: set PYTHON=")'
@@ -39,7 +41,7 @@ $(INSTALLED): requirements.lock
 	.venv/bin/python -m pip install --quiet --require-hashes --requirement requirements.lock
 	cp requirements.lock $@
 
-lock:  ## new versions into requirements.lock, after a change of pyproject.toml's dependencies; needs uv
-	uv lock --upgrade
+lock:  ## new versions into requirements.lock, or one package PACKAGE= for EXTRA= and no other change; needs uv
+	$(if $(PACKAGE),uv add --no-sync --constraints requirements.lock --optional $(EXTRA) '$(PACKAGE)',uv lock --upgrade)
 	uv export --quiet --frozen --no-emit-project --all-extras --no-header --no-annotate --output-file requirements.lock
 	rm uv.lock

@@ -31,7 +31,7 @@ class Sections(click.Group):
     """A group whose help lists its commands under headings."""
 
     def format_commands(self, ctx, formatter):
-        width = max(len(verb.name) for verbs in SECTIONS.values() for verb in verbs)
+        width = max(len(verb.name or "") for verbs in SECTIONS.values() for verb in verbs)
         for heading, verbs in SECTIONS.items():
             with formatter.section(heading):
                 formatter.write_dl([(f"{v.name:<{width}}", v.get_short_help_str(formatter.width)) for v in verbs])

@@ -28,7 +28,7 @@ def accept_code(scale_name: str, targets: tuple[str, ...] = ()) -> str:
     jobs = outdated(snakemake(scale_name, targets, "--dry-run"))
     if not jobs:
         return "Nothing to accept: Snakemake would make nothing again."
-    rules = {}
+    rules: dict[str, list[tuple[str, str]]] = {}
     for rule, changed, _ in jobs:
         if changed and changed not in rules.setdefault(rule, []):
             rules[rule].append(changed)
@@ -64,7 +64,7 @@ def outdated(plan: str) -> list[tuple[str, tuple[str, str] | None, list[str]]]:
         changed = None
         for reason in said["reason"].split("; "):
             if match := OTHER_CODE.fullmatch(reason):
-                changed = match.groups()
+                changed = match[1], match[2]
             elif not BY_ANOTHER.fullmatch(reason):
                 raise UserError(
                     f"{said['output'].split(', ')[0]} cannot be accepted, more than its code is new ({reason[:200]}): "

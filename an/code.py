@@ -9,11 +9,11 @@ import ast
 import hashlib
 import io
 import tokenize
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cache
 from itertools import pairwise
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeGuard
 
 PACKAGE = Path(__file__).resolve().parent
 
@@ -71,7 +71,8 @@ def code_digest(*entries: str, files: tuple[str, ...] = ()) -> str:
 
 def reached(*entries: str) -> set[Place]:
     """Every definition that the entries can reach, themselves among them."""
-    found, open_ends = set(), {_entry(entry) for entry in entries}
+    found: set[Place] = set()
+    open_ends = {_entry(entry) for entry in entries}
     while open_ends:
         found |= open_ends
         open_ends = {place for here in open_ends for place in _uses(*here)} - found
@@ -84,7 +85,7 @@ def left_out(module: str, name: str) -> bool:
 
 def text(module: str, name: str) -> str:
     """What counts of a definition's source: no comments, docstrings, blank lines. The same in every Python version."""
-    there = parsed(module)
+    there = _there(module)
     lines = [line for node in there.definitions[name] for line in there.lines[first_line(node) - 1 : node.end_lineno]]
     return "\n".join(line for line in lines if line is not None)
 
@@ -105,7 +106,9 @@ def parsed(module: str) -> Module | None:
     """What a module's source says; None when the package has no such module."""
     if (content := source(module)) is None:
         return None
-    definitions, imports, models = {EFFECTS: []}, {}, {"Strict"}
+    definitions: dict[str, list[ast.stmt]] = {EFFECTS: []}
+    imports: dict[str, Place | None] = {}
+    models = {"Strict"}
     for node in ast.parse(content).body:
         bound = _bound(module, [node])
         if isinstance(node, ast.Import | ast.ImportFrom):
@@ -122,11 +125,18 @@ def parsed(module: str) -> Module | None:
     return Module(_counting(content), definitions, imports)
 
 
-def _derives(node: ast.stmt, models: set[str]) -> bool:
+def _there(module: str) -> Module:
+    """What the source of a module says that the package has."""
+    found = parsed(module)
+    assert found is not None, module
+    return found
+
+
+def _derives(node: ast.stmt, models: set[str]) -> TypeGuard[ast.ClassDef]:
     return isinstance(node, ast.ClassDef) and not models.isdisjoint(map(ast.unparse, node.bases))
 
 
-def _validates(method: ast.FunctionDef) -> bool:
+def _validates(method: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
     return any("validator" in ast.unparse(decorator) for decorator in method.decorator_list)
 
 
@@ -143,7 +153,7 @@ def _entry(entry: str) -> Place:
 def _uses(module: str, name: str) -> set[Place]:
     """The definitions that one of them uses."""
     found = {(module, EFFECTS)}
-    for node in parsed(module).definitions[name]:
+    for node in _there(module).definitions[name]:
         for place, attributes in _names(module, node, {}):
             found |= _resolved(*place, attributes) if place else set()
             found |= {place for attribute in attributes for place in _methods().get(attribute, [])}
@@ -153,10 +163,10 @@ def _uses(module: str, name: str) -> set[Place]:
 @cache
 def _methods() -> dict[str, list[Place]]:
     """The parameter models' methods and properties, by the attribute that reaches them."""
-    found = {}
+    found: dict[str, list[Place]] = {}
     for file in sorted((PACKAGE / "params").glob("*.py")):
         module = f"params.{file.stem}"
-        for name in parsed(module).definitions if file.stem != "__init__" else ():
+        for name in _there(module).definitions if file.stem != "__init__" else ():
             if "." in name:
                 found.setdefault(name.split(".")[1], []).append((module, name))
     return found
@@ -177,7 +187,7 @@ def _resolved(module: str, name: str, attributes: tuple[str, ...]) -> set[Place]
         return set()
     if attributes:
         return _resolved(below, attributes[0], attributes[1:])
-    return {(below, each) for each in parsed(below).definitions if not left_out(below, each)}  # passed on as a whole
+    return {(below, each) for each in _there(below).definitions if not left_out(below, each)}  # passed on as a whole
 
 
 def _names(module: str, node: ast.AST, scope: dict) -> Iterator[tuple[Place | None, tuple[str, ...]]]:
@@ -185,30 +195,35 @@ def _names(module: str, node: ast.AST, scope: dict) -> Iterator[tuple[Place | No
 
     ``scope`` has the names that functions around the node bind. A signature's annotations are not followed.
     """
-    now, later, inner = list(ast.iter_child_nodes(node)), [], scope
+    now: list[ast.AST] = list(ast.iter_child_nodes(node))
+    later: list[ast.AST] = []
+    inner = scope
     if isinstance(node, (ast.Lambda, *FUNCTIONS)):
         given = node.args
         now = [*given.defaults, *filter(None, given.kw_defaults), *getattr(node, "decorator_list", [])]
-        later = node.body if isinstance(node.body, list) else [node.body]
+        later = [*node.body] if isinstance(node.body, list) else [node.body]
         every = [*given.posonlyargs, *given.args, *given.kwonlyargs, *filter(None, [given.vararg, given.kwarg])]
         inner = scope | dict.fromkeys(argument.arg for argument in every) | _bound(module, later)
     elif isinstance(node, COMPREHENSIONS):
         now, later = [node.generators[0].iter], now
         inner = scope | _bound(module, [generator.target for generator in node.generators])
     elif isinstance(node, ast.Name | ast.Attribute):
-        attributes = []
+        attributes: list[str] = []
         while isinstance(node, ast.Attribute):
             attributes, node = [node.attr, *attributes], node.value
-        named = isinstance(node, ast.Name)
-        yield scope.get(node.id, (module, node.id)) if named else None, tuple(attributes)
-        now = [] if named else [node]
+        if isinstance(node, ast.Name):
+            yield scope.get(node.id, (module, node.id)), tuple(attributes)
+            now = []
+        else:
+            yield None, tuple(attributes)
+            now = [node]
     for part in now:
         yield from _names(module, part, scope)
     for part in later:
         yield from _names(module, part, inner)
 
 
-def _bound(module: str, nodes: list[ast.AST]) -> dict[str, Place | None]:
+def _bound(module: str, nodes: Iterable[ast.AST]) -> dict[str, Place | None]:
     """The names that code binds, not looking into the functions in it: what they import, otherwise None."""
     bound, free, open_ends = {}, set(), list(nodes)
     while open_ends:

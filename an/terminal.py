@@ -38,7 +38,8 @@ class Estimate:
     """Of the seconds that a run still takes, from the mean of each rule's jobs so far and how many ran at a time."""
 
     def __init__(self, jobs: dict[str, int]):
-        self.left, self.seen = Counter(jobs), defaultdict(list)
+        self.left = Counter(jobs)
+        self.seen: defaultdict[str, list[float]] = defaultdict(list)
 
     def finished(self, rule: str, seconds: float) -> None:
         self.left[rule] -= 1
@@ -64,18 +65,19 @@ class Estimate:
 class RunHandler(logging.Handler):
     """Follows a run that Snakemake logs. What it does not know, and warnings and errors, Snakemake's ``own`` shows."""
 
-    def __init__(self, own: logging.Handler, workflow, scale: str):
+    def __init__(self, own, workflow, scale: str):
         super().__init__()
         self.own, self.workflow, self.scale = own, workflow, scale
         self.steps_aside = False
-        self.held = []  # the first records of a run, until its executor is known
-        self.running = {}  # by Snakemake's number of the job: its rule, what it is of, when it started, its outputs
+        self.held: list[logging.LogRecord] = []  # the first records of a run, until its executor is known
+        # By Snakemake's number of the job: its rule, what it is of, when it started, its outputs.
+        self.running: dict[int, tuple] = {}
         self.page = ""
         console = Console(file=own.stream, no_color=own.nocolor)
         what = TextColumn("{task.fields[running]}", table_column=Column(ratio=1, no_wrap=True, overflow="ellipsis"))
         columns = (MofNCompleteColumn(), BarColumn(20), what, Countdown())
-        live = {"transient": True, "refresh_per_second": 2, "disable": not (own.is_tty and console.is_interactive)}
-        self.bar = Progress(*columns, console=console, expand=True, **live)
+        still = not (own.is_tty and console.is_interactive)
+        self.bar = Progress(*columns, console=console, expand=True, transient=True, refresh_per_second=2, disable=still)
 
     def emit(self, record: logging.LogRecord) -> None:
         try:
@@ -93,7 +95,7 @@ class RunHandler(logging.Handler):
         self.bar.stop()
         super().close()
 
-    def follow(self, record: logging.LogRecord) -> list[logging.LogRecord]:
+    def follow(self, record) -> list[logging.LogRecord]:
         """Take account of a record; return those that are Snakemake's to show."""
         event, message = getattr(record, "event", None), str(record.msg)
         if event == LogEvent.WORKFLOW_STARTED or message.startswith(NOISE[0]):
@@ -175,7 +177,7 @@ def counted(jobs: int) -> str:
 
 def kinds(jobs: dict[str, int]) -> str:
     """Numbers of jobs by the verb in their rules' names, the most frequent ones."""
-    numbers = Counter()
+    numbers: Counter[str] = Counter()
     for rule, number in jobs.items():
         numbers[rule.split("_")[0]] += number
     most = numbers.most_common(5)

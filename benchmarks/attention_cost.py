@@ -36,6 +36,7 @@ class NaiveAttentiveNorm2d(AttentiveNorm2d):
     """Equation 5 as it is written, with maps of n*C*H*W elements."""
 
     def forward(self, x: Tensor) -> Tensor:
+        assert self.value is not None
         s, v = self.soft_layout(x)[:, :, None], self.value(x)[:, None].to(torch.float32)
         mass = s.sum((3, 4), keepdim=True)
         mean = (s * v).sum((3, 4), keepdim=True) / mass
@@ -122,7 +123,7 @@ def seconds(action, *arguments) -> float:
 
 def compare(dtype: torch.dtype, training: bool, longest: float) -> list[dict]:
     """One line per module and size that fits the machine and the patience."""
-    lines, before = [], {}
+    lines, before = [], dict[str, float]()
     for size in SIZES:
         x = torch.randn(1, CHANNELS, size, size, device=DEVICE, dtype=dtype).requires_grad_(training)
         entries, turns = {}, []
@@ -160,7 +161,8 @@ def share_of_a_step() -> float:
         images = generator(torch.randn(2, generator.latent, device=DEVICE), labels)
         (-discriminator(images, labels)[0].mean()).backward()
 
-    step(), run(layer, x)
+    step()
+    run(layer, x)
     turns = [(seconds(run, layer, x), seconds(step)) for _ in range(5)]
     part, whole = (statistics.median(taken) for taken in zip(*turns, strict=True))
     return part / whole
@@ -171,10 +173,10 @@ def ratios(lines: list[dict]) -> list[dict]:
     found = {(e["mode"], e["dtype"], e["module"], e["size"]): e for e in lines}
 
     def of(above: str, below: str, size: int, kind: str = "milliseconds") -> float | None:
-        entries = [found.get(("eval", "float32", name, size)) for name in (above, below)]
-        return entries[0][kind] / entries[1][kind] if all(entries) else None
+        one, other = (found.get(("eval", "float32", name, size)) for name in (above, below))
+        return one[kind] / other[kind] if one and other else None
 
-    claims = []
+    claims: list[tuple[str, float | None, str | None]] = []
     for size, bound in ((128, "20"), (256, "60"), (512, "150")):
         claims.append((f"pooled self-attention / AN, {size}", of("self-attention pooled", "AN", size), f">= {bound}"))
     for size in SIZES:
@@ -225,9 +227,10 @@ def main() -> None:
     for dtype in (torch.float32, torch.bfloat16):
         for training in (False, True):
             lines += compare(dtype, training, longest)
-    about = {"channels": CHANNELS, "regions": REGIONS, "exponents": plot(lines), "ratios": ratios(lines)}
+    exponents, claims = plot(lines), ratios(lines)
+    about = {"channels": CHANNELS, "regions": REGIONS, "exponents": exponents, "ratios": claims}
     report("attention_cost", lines, about, where)
-    for line in (*about["exponents"], *about["ratios"]):
+    for line in (*exponents, *claims):
         print(*(f"{v:.4g}" if isinstance(v, float) else v for v in line.values() if v is not None), sep="\t")
 
 

@@ -5,11 +5,15 @@ import platform
 import statistics
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import psutil
 import torch
+
+Result = TypeVar("Result")
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
@@ -39,7 +43,7 @@ def pick_device() -> torch.device:
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
-def timed(run, repeats: int):
+def timed(run: Callable[[], Result], repeats: int) -> tuple[float, Result]:
     """Median wall-clock seconds and the last result."""
     seconds = []
     for _ in range(repeats):

@@ -42,7 +42,7 @@ FINALISTS = [
     "W ~ N(0, 1), penalty on directions, no sampling",
     DEFAULT,
 ]
-READINGS = {
+READINGS: dict[str, dict | None] = {
     "no attention (SN-GAN*)": None,
     "self-attention": {"kind": "self_attention"},
     "one region": AN | {"regions": 1, "self_sampling": False},
@@ -73,7 +73,7 @@ def measure(attention: dict | None, seed: int, folder: Path) -> dict[str, float]
     for step in range(STEPS):
         job.advance(step, False)
     images, labels = np.zeros((SAMPLES, 16, 16, 3), np.uint8), np.arange(SAMPLES) % CLASSES
-    sample(job.generator, labels, seed, 100, images, device=DEVICE)
+    sample(job.generator, labels, seed, batch=100, out=images, device=DEVICE)
     extractor = classifier_extractor(sizes, CLASSES, folder / "classifier.pt", DEVICE)
     (features, logits), (real, _) = (extract(extractor, i, 100, "features") for i in (images, np.array(train.images)))
     scores = {
@@ -101,7 +101,7 @@ def main() -> None:
         jobs = [[pool.submit(measure, a, seed, folder) for seed in range(given.seeds)] for a in missing.values()]
         for reading, seeds in zip(missing, jobs, strict=True):
             found = [job.result() for job in seeds]
-            line = {"reading": reading}
+            line: dict[str, str | float | None] = {"reading": reading}
             for measure_ in found[0]:
                 values = [f[measure_] for f in found]
                 line[measure_] = statistics.fmean(values)

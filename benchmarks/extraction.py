@@ -74,7 +74,8 @@ def main() -> None:
         settings = {"feature_extractor_weights_path": str(weights), "cuda": cuda, "verbose": False}
         port = create_feature_extractor("inception-v3-compat", ["2048", "logits_unbiased"], **settings)
         ours = inception_extractor(weights, device)
-        features, seconds = {}, {"ours": [], "torch-fidelity": []}
+        seconds: dict[str, list[float]] = {"ours": [], "torch-fidelity": []}
+        features = {}
         warm = pictures(BATCH, 5, 5)
         extract(ours, warm, BATCH, "warm-up")
         with torch.no_grad():

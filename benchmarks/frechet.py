@@ -9,6 +9,7 @@ full-rank case, features for classes. Sqrtm is timed on 5 classes and multiplied
 import argparse
 import statistics
 import time
+from functools import partial
 
 import numpy as np
 import scipy.linalg
@@ -20,12 +21,12 @@ from an.metrics.frechet import frechet_distance, frechet_from_moments, moments
 D, REAL, SQRTM_CLASSES = 2048, 1300, 5
 
 
-def by_sqrtm(mean_x, cov_x, mean_y, cov_y) -> float:
+def by_sqrtm(mean_x: np.ndarray, cov_x: np.ndarray, mean_y: np.ndarray, cov_y: np.ndarray) -> float:
     root = scipy.linalg.sqrtm(cov_x @ cov_y).real
     return float(np.square(mean_x - mean_y).sum() + np.trace(cov_x) + np.trace(cov_y) - 2 * np.trace(root))
 
 
-def features_by_sqrtm(x, y) -> float:
+def features_by_sqrtm(x: np.ndarray, y: np.ndarray) -> float:
     return by_sqrtm(x.mean(0), np.cov(x, rowvar=False), y.mean(0), np.cov(y, rowvar=False))
 
 
@@ -46,7 +47,7 @@ def main() -> None:
 
     lines = []
 
-    def line(case: str, ours: float, sqrtm: float, value: float, theirs: float) -> None:
+    def line(case: str, ours: float, sqrtm: float, *, value: float, theirs: float) -> None:
         lines.append(
             {
                 "case": case,
@@ -62,17 +63,19 @@ def main() -> None:
     ours, value = timed(lambda: frechet_from_moments(x, y), 5)
     arrays = [part.numpy() for side in (x, y) for part in (side.mean, side.covariance)]
     sqrtm, theirs = timed(lambda: by_sqrtm(*arrays), 3)
-    line("full rank, from moments", ours, sqrtm, value, theirs)
+    line("full rank, from moments", ours, sqrtm, value=value, theirs=theirs)
 
-    sums, seconds, sqrtm_seconds, sample = {}, {50: [], REAL: []}, {50: [], REAL: []}, {}
+    sums, sample = dict.fromkeys((50, REAL), 0.0), {}
+    seconds: dict[int, list[float]] = {count: [] for count in sums}
+    sqrtm_seconds: dict[int, list[float]] = {count: [] for count in sums}
     wall = time.perf_counter()
     for number in range(classes):
         real = draw(REAL)
         for count in seconds:
             generated = draw(count)
-            taken, value = timed(lambda a=generated, b=real: frechet_distance(a, b), 1)
+            taken, value = timed(partial(frechet_distance, generated, real), 1)
             seconds[count].append(taken)
-            sums[count] = sums.get(count, 0) + value
+            sums[count] += value
             if number < SQRTM_CLASSES:
                 sample[number, count] = generated, real, value
     wall = time.perf_counter() - wall
@@ -80,12 +83,12 @@ def main() -> None:
         differences = []
         for number in range(min(SQRTM_CLASSES, classes)):
             generated, real, value = sample[number, count]
-            taken, theirs = timed(lambda a=generated, b=real: features_by_sqrtm(a, b), 1)
+            taken, theirs = timed(partial(features_by_sqrtm, generated, real), 1)
             sqrtm_seconds[count].append(taken)
             differences.append((abs(value - theirs) / theirs, value, theirs))
         _, value, theirs = max(differences)
         medians = statistics.median(seconds[count]), statistics.median(sqrtm_seconds[count])
-        line(f"{count} against {REAL}, one class", *medians, value, theirs)
+        line(f"{count} against {REAL}, one class", *medians, value=value, theirs=theirs)
     for count in seconds:
         lines.append(
             {

@@ -41,7 +41,7 @@ def main() -> None:
             folders = {name: Path(folder, name) for name in SETTINGS}
             for folder in folders.values():
                 folder.mkdir()
-            seconds = {name: [] for name in SETTINGS}
+            seconds: dict[str, list[float]] = {name: [] for name in SETTINGS}
             for _ in range(options.repeats):
                 for name, out in folders.items():
                     seconds[name].append(train(row, name, out))
@@ -67,7 +67,7 @@ def score(row: str, setting: str, out: Path) -> dict:
     images = ["--images", out / "samples.npy", "--snapshot-images", out / "snapshots.npy"]
     run(setting, "generate", *about, *images)
     extractor = ["--classifier", "checkpoints/smoke/classifier.pt"]
-    extractor += ["--features", "data/reference/smoke/train_features.npy", "--training", out / "training.json"]
+    extractor += ["--features", "data/reference/smoke/train_features.npy", "--training", str(out / "training.json")]
     run(setting, "evaluate-row", *about, *images, *extractor, "--metrics", out / "m.json", "--classes", out / "c.csv")
     metrics = json.loads((out / "m.json").read_text())["metrics"]
     weights = sha256(out / snapshot_name(load_scale("smoke").snapshots))[:12]

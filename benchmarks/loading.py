@@ -38,7 +38,7 @@ def written(folder: Path, count: int, resolution: int) -> Prepared:
 
 def operations_per_image(scale: params.Scale) -> float:
     """Floating point operations of a step of row `an` for each real image that it reads."""
-    row, batch = params.load_row("an"), 32
+    row, batch = params.load_row("an", "generation"), 32
     recipe = scale.recipes[row.recipe].model_copy(update={"batch": batch})
     small = scale.model_copy(update={"recipes": {row.recipe: recipe}})
     images = np.zeros((batch, scale.resolution, scale.resolution, 3), np.uint8)

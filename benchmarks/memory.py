@@ -29,7 +29,7 @@ def main() -> None:
         frechet_from_moments(stream(int(sys.argv[1])), stream(BATCH + D))
         print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
         return
-    where, lines = machine(), []
+    where, lines = machine(), list[dict]()
     for count in COUNTS:
         done = subprocess.run([sys.executable, __file__, str(count)], capture_output=True, text=True, check=True)
         lines.append({"features": count, "peak_mb": int(done.stdout) / 1024})

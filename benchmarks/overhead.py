@@ -23,7 +23,7 @@ from an.training import checkpoints, loop
 from an.training.generation import AdversarialTraining
 
 STEPS, REPEATS = 100, 7
-ABOUT = {"row": "sngan", "task": "generation", "scale": "smoke", "seed": 0}
+ABOUT = loop.About(row="sngan", task="generation", scale="smoke", seed=0)
 
 
 class Stopwatch:
@@ -47,10 +47,10 @@ def main() -> None:
     times: dict[str, list[float]] = {"bare loop": [], "run": [], "checkpoints": [], "overhead": []}
     with tempfile.TemporaryDirectory() as folder:
         prepare("digits", scale.resolution, folder)
-        row, data = params.load_row("sngan"), open_split(folder, "train")
+        row, data = params.load_row("sngan", "generation"), open_split(folder, "train")
         job = AdversarialTraining(row, scale, 0, data, device=torch.device("cpu"))
         job.steps, job.snapshots_at = STEPS, []
-        job.advance = advance = Stopwatch(job.advance)
+        job.advance = advance = Stopwatch(job.advance)  # type: ignore[method-assign]
         for number in range(REPEATS + 1):
             advance.seconds = saving.seconds = 0.0
             start = time.perf_counter()

@@ -31,7 +31,7 @@ LITERAL = {
 HALF, FREE, UNPULLED = {"sampling_share": 0.5}, {"sampling_share": 1.0}, {"orthogonality": 0.0}
 SOFT = {"temperature": 0.1}
 DEFAULT = "the default: W ~ N(0, 1), penalty on directions, tau = 0.5, sampling in the first half"
-READINGS = {
+READINGS: dict[str, dict] = {
     "literal": LITERAL,
     "literal, sampling in the first half": LITERAL | HALF,
     "literal, 0.1 divides": LITERAL | {"temperature": 10.0},
@@ -52,7 +52,7 @@ READINGS = {
     "W ~ N(0, 1), penalty on directions, tau = 1, sampling in the first half": HALF | {"temperature": 1.0},
     DEFAULT: {},
 }
-OTHERS = {
+OTHERS: dict[str, dict] = {
     "self-attention": {"kind": "self_attention"},
     "instance normalization": {"kind": "instance_norm"},
     "one region": {"kind": "attentive_norm", "regions": 1, "self_sampling": False},
@@ -79,7 +79,7 @@ def train(attention: dict, task: dict, seed: int) -> dict[str, float]:
     keep_freed_memory()
     scale = params.load_scale("smoke")
     scale = scale.model_copy(update={"recall": scale.recall.model_copy(update={**task, "steps": STEPS})})
-    row = params.RecallRow(task="recall", tables={}, attention=attention)
+    row = params.RecallRow.model_validate({"task": "recall", "tables": {}, "attention": attention})
     job = RecallTraining(row, scale, seed, device=torch.device("cpu"))
     for step in range(scale.recall.steps):
         job.advance(step, False)
@@ -102,7 +102,7 @@ def main() -> None:
     parser.add_argument("--processes", type=int, default=1)
     given, where = parser.parse_args(), machine()
     readings = {name: {"kind": "attentive_norm", **switches} for name, switches in READINGS.items()}
-    arms = [(name, attention, {}) for name, attention in (readings | OTHERS).items()]
+    arms: list[tuple[str, dict, dict]] = [(name, attention, {}) for name, attention in (readings | OTHERS).items()]
     finalists = {name: readings[name] for name in FINALISTS} | OTHERS
     arms += [(name, attention, task) for task, (name, attention) in product(TASKS, finalists.items())]
     arms += [(name, readings[name] | {"regions": n}, {"regions": n}) for n, name in product(REGIONS, FINALISTS)]

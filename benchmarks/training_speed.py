@@ -61,7 +61,7 @@ def ours(size: Size, device: torch.device) -> tuple[Callable, list[torch.nn.Modu
     rng = np.random.default_rng(0)
     images = rng.integers(256, size=(UPDATES * batch, scale.resolution, scale.resolution, 3), dtype=np.uint8)
     data = Prepared(images, rng.integers(size.classes, size=len(images)), size.classes, "random")
-    job = AdversarialTraining(params.load_row("sngan"), scale, 0, data, device=device)
+    job = AdversarialTraining(params.load_row("sngan", "generation"), scale, 0, data, device=device)
     numbers = iter(range(recipe.steps))
     return lambda: job.advance(next(numbers), False), [job.generator, job.discriminator]
 
@@ -111,7 +111,7 @@ def matrix_rate(precision: torch.dtype, device: torch.device, side: int = 8192) 
     return 2 * side**3 / statistics.median(times)
 
 
-def compare(size: Size, peer: Path, precision: torch.dtype, device: torch.device, repeats: int) -> list[dict]:
+def compare(size: Size, peer: Path, precision: torch.dtype, *, device: torch.device, repeats: int) -> list[dict]:
     sides = {"mimicry": mimicry(peer, size, device), "ours": ours(size, device)}
     if device.type == "cuda":
         sides["ours, compiled"] = step, networks = ours(size, device)
@@ -163,7 +163,7 @@ def main() -> None:
     lines = [
         line
         for size, precision in cases
-        for line in compare(size, arguments.peer, precision, device, arguments.repeats)
+        for line in compare(size, arguments.peer, precision, device=device, repeats=arguments.repeats)
     ]
     batches = {size.name: size.batch[device.type] for size in SIZES}
     report("training_speed", lines, {"counted": COUNTED, "batch": batches, "repeats": arguments.repeats}, where)

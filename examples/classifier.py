@@ -31,6 +31,7 @@ def main() -> None:
     train = torch.arange(len(labels)) % 6 > 0
     network = classifier()
     norm = network[1]
+    assert isinstance(norm, AttentiveNorm2d)
     optimizer = torch.optim.Adam(network.parameters(), 3e-3)
     for step in range(steps):
         norm.sampling = step < steps // 2  # self-sampling in the first half of the training

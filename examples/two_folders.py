@@ -21,7 +21,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--weights")
     weights = parser.parse_args().weights
-    images = np.uint8(load_digits().images[:100] * 15.9)
+    images = (load_digits().images[:100] * 15.9).astype(np.uint8)
     with tempfile.TemporaryDirectory() as folder:
         for number, image in enumerate(images):
             file = Path(folder, "first" if number < 50 else "second", f"{number:03d}.png")

@@ -7,6 +7,7 @@ import torch
 
 from an.layers import attentive_norm_analytic as analytic
 from an.layers import attentive_norm_triton as kernels
+from an.layers.attentive_norm_products import Parameters
 
 CASES = [
     # images, channels, regions, pixels, mean, channels_last, value, dtype
@@ -26,23 +27,24 @@ for count, channels, regions, pixels, mean, channels_last, has_value, dtype in C
     weight, bias = torch.randn(count, regions, channels) / 4, torch.randn(count, regions, 1)
     weight -= weight.mean(2, keepdim=True)  # or one region would take the whole map, whatever its pixels
     value = torch.randn(channels, channels) / channels**0.5 if has_value else None
-    others = value, torch.randn(regions, channels), torch.randn(regions, channels), torch.tensor(0.5), 1e-5
-    exact = [t.double() if torch.is_tensor(t) else t for t in (weight, bias, *others)]
-    exact = analytic._forward(x.double(), *exact)
-    ours = analytic._fused_forward(x, weight, bias, *others)
+    affine = torch.randn(regions, channels), torch.randn(regions, channels), torch.tensor(0.5)
+    given = Parameters(weight, bias, value, None, *affine, 1e-5)
+    double = Parameters(*(t.double() if torch.is_tensor(t) else t for t in given))
+    exact = analytic._forward(x.double(), double)
+    ours = analytic._fused_forward(x, given)
     # The centre may differ, and with it what the means are relative to; mass, variance and output may not.
     errors = [((ours[k].double() - exact[k]).norm() / exact[k].norm()).item() for k in (2, 4, 0)]
     same_form = ours[0].dtype == dtype and ours[0].stride() == x.stride()
     print(json.dumps({"shape": list(x.shape), "dtype": str(dtype), "errors": errors, "same_form": same_form}))
 
-kind = torch.device("cpu"), torch.float32, 16, 32, True
-agree = analytic._kernels_agree(*kind)
+kind = torch.device("cpu"), torch.float32, 16, 32
+agree = analytic._kernels_agree(*kind, has_value=True)
 analytic._kernels_agree.cache_clear()
 output = kernels.output
 kernels.output = lambda *given: output(*given) * 1.01
 warnings.simplefilter("error")
 try:
-    noticed = not analytic._kernels_agree(*kind)
+    noticed = not analytic._kernels_agree(*kind, has_value=True)
 except UserWarning as warning:
     noticed = "goes on without its Triton kernels" in str(warning)
 print(json.dumps({"agree": agree, "a wrong kernel is noticed": noticed}))

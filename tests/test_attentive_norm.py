@@ -317,6 +317,18 @@ def test_half_precision_under_autocast():
     assert layer.bfloat16()(x.bfloat16()).dtype == torch.bfloat16
 
 
+def test_running_estimates_of_a_layer_of_lower_precision_are_those_in_float32():
+    layers = [made(channels=16, statistics="batch", dtype=torch.float32).bfloat16() for _ in range(2)]
+    layers[1].float()
+    x = image(2, 16, 8, 8, dtype=torch.float32).bfloat16()
+    for layer in layers:
+        torch.manual_seed(0)
+        layer.train()(x.to(layer.rho.dtype))
+    for name in ("running_mean", "running_var"):
+        low, full = (getattr(layer, name) for layer in layers)
+        torch.testing.assert_close(low.float(), full, rtol=4 * 2**-9, atol=0)  # bfloat16's roundings of one update
+
+
 def test_layout_is_kept_only_on_request():
     layer = made().eval()
     x = image(1, 16, 6, 6)

@@ -7,6 +7,7 @@ import torch
 from attentive_norm_reference import attentive_norm, positions_drawn
 
 from an.layers import AttentiveNorm2d, attentive_norm_analytic, attentive_norm_products
+from an.layers.attentive_norm_products import Parameters
 from an.models import build
 from benchmarks.live_bytes import LiveBytes
 
@@ -79,13 +80,12 @@ def test_parts_are_merged_without_losing_a_region_s_variance(monkeypatch):
     side = torch.where(torch.arange(128 * 128) % 128 < 64, 1.0, -1.0)
     x = torch.randn(1, 16, 128 * 128) + 30 * side
     weight = torch.stack([torch.ones(16), -torch.ones(16)]) / 16
-    rest = torch.zeros(2, 1), None, None, torch.ones(16), torch.zeros(16), torch.ones(()), 0.0
-    exact = attentive_norm_products.attentive_norm(
-        *(t.double() if torch.is_tensor(t) else t for t in (x, weight, *rest))
-    )
+    given = Parameters(weight, torch.zeros(2, 1), None, None, torch.ones(16), torch.zeros(16), torch.ones(()), 0.0)
+    double = Parameters(*(t.double() if torch.is_tensor(t) else t for t in given))
+    exact = attentive_norm_products.attentive_norm(x.double(), double)
     monkeypatch.setattr(attentive_norm_analytic, "CPU_CHUNK", 256 * 16)
-    in_parts = attentive_norm_analytic.attentive_norm(x, weight, *rest)
-    whole = attentive_norm_products.attentive_norm(x, weight, *rest)
+    in_parts = attentive_norm_analytic.attentive_norm(x, given)
+    whole = attentive_norm_products.attentive_norm(x, given)
     assert (in_parts - exact).abs().max() < 1e-4 < (whole - exact).abs().max()
 
 
@@ -97,8 +97,9 @@ def test_parts_groups_and_orders_of_memory_change_nothing(monkeypatch, form, chu
     monkeypatch.setattr(attentive_norm_analytic, "LEAST_CHANNELS_LAST", 1)
     given = arguments(3, 7, 4, 63, own=not shared)
     x = FORMS[form](given[0].unflatten(2, (7, 9))).flatten(2)
-    ours = attentive_norm_analytic.attentive_norm(x, *given[1:], 1e-5)
-    plain = attentive_norm_products.attentive_norm(*given, 1e-5)
+    parameters = Parameters(*given[1:], 1e-5)
+    ours = attentive_norm_analytic.attentive_norm(x, parameters)
+    plain = attentive_norm_products.attentive_norm(given[0], parameters)
     torch.testing.assert_close(ours, plain, rtol=1e-11, atol=1e-11)
     weight = FORMS[form](torch.randn(3, 7, 7, 9, dtype=torch.float64)).flatten(2)
     ours, plain = (torch.autograd.grad((y * weight).sum(), given) for y in (ours, plain))
@@ -108,8 +109,8 @@ def test_parts_groups_and_orders_of_memory_change_nothing(monkeypatch, form, chu
 def test_first_and_second_derivatives():
     given = arguments(1, 3, 2, 5)
 
-    def function(*tensors):
-        return attentive_norm_analytic.attentive_norm(*tensors, 1e-5)
+    def function(x, *tensors):
+        return attentive_norm_analytic.attentive_norm(x, Parameters(*tensors, 1e-5))
 
     torch.autograd.gradcheck(function, given)
     torch.autograd.gradgradcheck(function, given, atol=1e-4)
@@ -130,15 +131,16 @@ def test_second_derivatives_of_a_rounded_input():
 
 @pytest.mark.parametrize("path", [attentive_norm_analytic, attentive_norm_products])
 def test_an_empty_region_takes_no_part_and_harms_no_gradient(path):
-    x, weight, bias, *others = [t.detach().float().requires_grad_() for t in arguments()]
+    x, *tensors = [t.detach().float().requires_grad_() for t in arguments()]
+    given = Parameters(*tensors, 1e-5)
+    fewer = {name: getattr(given, name)[:, :2] for name in ("weight", "bias")}
+    fewer |= {name: getattr(given, name)[:2] for name in ("beta", "alpha")}
     for logit in (-92.0, -900.0):  # exp(-92) is float32's smallest number, nearly
         empty = torch.tensor([0.0, 0.0, logit])[:, None]
-        y = path.attentive_norm(x, weight, bias + empty, *others, 1e-5)
-        without = path.attentive_norm(
-            x, weight[:, :2], bias[:, :2], *others[:2], *(t[:2] for t in others[2:4]), others[4], 1e-5
-        )
+        y = path.attentive_norm(x, given._replace(bias=given.bias + empty))
+        without = path.attentive_norm(x, given._replace(**fewer))
         torch.testing.assert_close(y, without)
-        for gradient in torch.autograd.grad(y.square().sum(), [x, weight, bias, *others]):
+        for gradient in torch.autograd.grad(y.square().sum(), [x, *tensors]):
             assert torch.isfinite(gradient).all()
 
 

@@ -143,13 +143,13 @@ def test_an_image_depends_on_its_seed_and_label_alone():
     outs = []
     for count, batch in ((23, 5), (23, 23), (11, 4)):
         out = np.zeros((count, 32, 32, 3), np.uint8)
-        sample(generator, labels[:count], 7, batch, out, device=CPU)
+        sample(generator, labels[:count], 7, batch=batch, out=out, device=CPU)
         outs.append(out.astype(int))
     # Another batch size may pick another convolution kernel: one grey level at most, and rarely.
     assert abs(outs[0] - outs[1]).max() <= 1 and (outs[0] != outs[1]).mean() < 1e-3
     assert abs(outs[0][:11] - outs[2]).max() <= 1
     other = np.zeros((23, 32, 32, 3), np.uint8)
-    sample(generator, labels, 8, 5, other, device=CPU)
+    sample(generator, labels, 8, batch=5, out=other, device=CPU)
     assert (outs[0] != other).any(axis=(1, 2, 3)).all(), "another seed gives other images"
 
 

@@ -24,6 +24,7 @@ from spool_files import STARTED, attention, evaluated, finished, header, spool, 
 from an import params
 from an.seals import write_sealed
 from an.tracking.mlflow_sync import STATUS, open_client, sync, use_defaults
+from an.tracking.mlflow_ui import pages
 from an.tracking.spools import read_spools
 
 pytestmark = pytest.mark.slow
@@ -408,6 +409,12 @@ def test_an_event_costs_under_a_hundredth_of_a_step(tmp_path):
 
     passed(3)
     assert min(logged(1000) for _ in range(3)) < 0.01 * min(passed(10) for _ in range(3))
+
+
+def test_a_training_that_began_after_the_sync_has_its_pages_too(folder):
+    finished("an", 0)
+    uri = os.environ["MLFLOW_TRACKING_URI"]
+    assert list(pages(uri, "nano")) == ["rows of generation", "runs of generation"]
 
 
 @pytest.mark.skipif(bool(MISSING), reason=f"{' and '.join(MISSING)} not installed: no page was looked at")

@@ -43,7 +43,7 @@ def prepare_crops(
 
 
 def write_textures(resolution: int, test_crops: int, folder: Path) -> dict:
-    sums = {"train": {}, "heldout": {}}
+    sums: dict[str, dict[str, str]] = {"train": {}, "heldout": {}}
     for name, array in texture_arrays(resolution, test_crops).items():
         _save(folder / name, array)
         sums[name.partition("_")[0]][name] = sha256(folder / name)
@@ -114,8 +114,8 @@ def _write_train(source: Photographs, dataset: str, resolution: int, folder: Pat
     with written_array(pixels_file, np.uint8, (int(offsets[-1]), 3)) as pixels, ThreadPoolExecutor() as pool:
 
         def write(row: tuple[int, int, int], begin: int, end: int) -> None:
-            index, *size = row
-            pixels[begin:end] = _decoded(source.train[index].file, tuple(size)).reshape(-1, 3)
+            index, width, height = row
+            pixels[begin:end] = _decoded(source.train[index].file, (width, height)).reshape(-1, 3)
 
         written = pool.map(write, kept, *zip(*pairwise(offsets.tolist()), strict=True))
         for _ in progress(written, f"preparing {dataset} train", total=len(kept)):

@@ -47,7 +47,7 @@ class TrainingPhotographs:
 
 def _augmented(crop: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """One of the square's eight symmetries, one of the channels' six orders, and a negative every other time."""
-    turned = np.rot90(crop[:, :: rng.choice([1, -1])], rng.integers(4))[..., rng.permutation(3)]
+    turned = np.rot90(crop[:, :: rng.choice([1, -1])], int(rng.integers(4)))[..., rng.permutation(3)]
     return 255 - turned if rng.integers(2) else turned
 
 

@@ -45,7 +45,7 @@ def checked_manifest(folder: Path, split: str, arrays: tuple[str, ...], wanted=N
     if not (folder / "manifest.json").exists():
         raise UserError(f"{folder}/manifest.json is missing: run 'python -m an prepare' or snakemake first.")
     manifest = read_sealed(folder / "manifest.json")
-    _check_kind(folder, manifest, split, arrays, wanted)
+    _check_kind(folder, manifest, split, arrays=arrays, wanted=wanted)
     for name, expected in manifest["splits"][split]["sha256"].items():
         if not (folder / name).exists():
             raise UserError(f"{folder / name} is missing: delete {folder} and prepare the data again.")
@@ -54,7 +54,7 @@ def checked_manifest(folder: Path, split: str, arrays: tuple[str, ...], wanted=N
     return manifest
 
 
-def _check_kind(folder: Path, manifest: dict, split: str, arrays: tuple[str, ...], wanted) -> None:
+def _check_kind(folder: Path, manifest: dict, split: str, *, arrays: tuple[str, ...], wanted) -> None:
     dataset, resolution = manifest.get("dataset"), manifest.get("resolution")
     if wanted and (dataset, resolution) != (wanted.dataset, wanted.resolution):
         raise UserError(

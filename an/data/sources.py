@@ -54,6 +54,7 @@ def digits(resolution: int, path: str | None = None) -> Source:
 
 def imagenet(resolution: int, path: str | None = None) -> Source:
     """ILSVRC 2012 from ``path``: ``train/<synset>/*.JPEG`` and ``val/<synset>/*.JPEG``, checked for its counts."""
+    assert path is not None, "ImageNet does not come with this project"
     source = class_folders(Path(path), resolution)
     counts = {name: len(split.labels) for name, split in source.splits.items()}
     if (len(source.classes), counts) != (1000, {"train": 1_281_167, "heldout": 50_000}):

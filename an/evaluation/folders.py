@@ -62,7 +62,7 @@ def evaluate(
     Path(json).parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=Path(json).parent, prefix=".features-") as folder:
         features, logits = extract(extractor, generated, BATCH, str(samples), file=Path(folder) / "samples.npy")
-        if statistics_given:
+        if real is None:
             real_features, side = None, moments_given
         else:
             real_features = cached_features(extractor, real, protocol, str(reference), folder=cache or folder)
@@ -94,7 +94,9 @@ def evaluate(
     return result
 
 
-def _labels(sides: list[tuple[str | Path, Images]], labels, reference_labels):
+def _labels(
+    sides: list[tuple[str | Path, Images]], labels: str | Path | None, reference_labels: str | Path | None
+) -> tuple[np.ndarray, np.ndarray] | None:
     """Labels of both sides, or None where neither file nor folders give any."""
     (samples, generated), (reference, real) = sides
     left = generated.labels if labels is None else read_labels(labels, len(generated))
@@ -124,7 +126,7 @@ def _measure(features, logits, side, *, real_features, classes, device) -> dict:
     if real_features is not None:
         metrics |= feature_metrics(features, real_features, device)
     if classes is not None:
-        by_class = intra_protocols(features, classes[0], real_features, classes[1], device)
+        by_class = intra_protocols(features, classes[0], real_features, classes[1], device=device)
         metrics |= {"intra_fid": float(by_class["intra_fid"].mean()), **intra_means(by_class)}
         result["classes"] = by_class.to_dict("records")
     return result

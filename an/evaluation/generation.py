@@ -51,7 +51,7 @@ def evaluate_row(
     samples = np.load(images, mmap_mode="r")
     sampled, logits = extract(extractor, samples, batch, what)
     labels = np.arange(len(samples)) % train.num_classes
-    by_class = intra_protocols(sampled, labels, real_features, train.labels, device)
+    by_class = intra_protocols(sampled, labels, real_features, train.labels, device=device)
 
     curve = []
     snapshots = np.load(snapshot_images, mmap_mode="r")
@@ -85,7 +85,7 @@ def evaluate_row(
     }
     if scale.ema:
         averaged_features, averaged_logits = extract(extractor, np.load(averaged_images, mmap_mode="r"), batch, what)
-        averaged = intra_protocols(averaged_features, labels, real_features, train.labels, device)
+        averaged = intra_protocols(averaged_features, labels, real_features, train.labels, device=device)
         measured |= {
             "fid_averaged": frechet_distance(averaged_features, real, device),
             "intra_fid_averaged": float(averaged["intra_fid"].mean()),

@@ -19,6 +19,7 @@ def write_measured(
     """Write it."""
     told, made, provenance = None, dict(made), {**provenance, "checkpoint": None, "checkpoint_sha256": None}
     if training:
+        assert checkpoint is not None, "a training's report vouches for its checkpoint"
         told = {name: value for name, value in training.items() if name not in (MADE, FILES)}
         made["training"] = training[MADE]
         provenance |= {"checkpoint": str(checkpoint), "checkpoint_sha256": training[FILES][checkpoint.name]}

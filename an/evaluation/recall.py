@@ -44,10 +44,10 @@ def evaluate_recall(
         **trained["attention"],
     }
     if isinstance(network.layer, AttentiveNorm2d) and network.layer.self_sampling:
-        network.layer.sample_in_eval = True
+        as_trained, network.layer.sample_in_eval = network.layer.sample_in_eval, True
         torch.manual_seed(0)
         measured["accuracy_sampling"] = float(answered(paint(network, test.images, device), test.painted, ROWS).mean())
-        network.layer.sample_in_eval = row.attention.sample_in_eval
+        network.layer.sample_in_eval = as_trained
     protocol = {
         "test_images": len(test.images),
         "keys": scale.recall.keys,

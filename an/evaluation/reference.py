@@ -34,7 +34,7 @@ def extract_reference(
     made_from = source(train.sha256, extractor.protocol(batch, device))
     write_sealed(f"{features}.json", made_from, files=[features])
     heldout_features, heldout_logits = extract(extractor, heldout.images, batch, "held-out")
-    by_class = per_class(heldout_features, heldout.labels, extracted, train.labels, device)
+    by_class = per_class(heldout_features, heldout.labels, extracted, train.labels, device=device)
     floor = {
         "fid": frechet_distance(heldout_features, real_side(extracted, device), device),
         "intra_fid": float(np.mean(by_class)),

@@ -17,9 +17,9 @@ from .reference import open_reference, source
 
 def save_statistics(file: str | Path, moments: Moments, made_from: dict) -> None:
     """Write ``mu`` and ``sigma``, as pytorch-fid and TTUR read them, beside the count and what they were made from."""
-    arrays = {"mu": moments.mean.cpu().numpy(), "sigma": moments.covariance.cpu().numpy()}
+    mean, covariance = moments.mean.cpu().numpy(), moments.covariance.cpu().numpy()
     with written_whole(file) as temporary, open(temporary, "wb") as opened:
-        np.savez(opened, **arrays, count=moments.count, source=json.dumps(made_from))
+        np.savez(opened, mu=mean, sigma=covariance, count=moments.count, source=json.dumps(made_from))
 
 
 def load_statistics(file: str | Path, protocol: dict, dimensions: int) -> tuple[Moments, dict]:

@@ -37,7 +37,7 @@ def time_modules(scale_name: str, out: str | Path, device: torch.device) -> None
         "self_attention_unpooled": (SelfAttention2d(c, pool=False), lambda size: self_attention_bytes(c, size, False)),
     }
     limit = min(settings.memory_gb * 1e9, 0.8 * available_bytes(device))
-    results = {}
+    results: dict[str, list[dict]] = {}
     for name, (module, predict) in modules.items():
         module.to(device).eval()
         results[name] = []

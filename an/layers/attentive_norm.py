@@ -73,6 +73,10 @@ class AttentiveNorm2d(nn.Module):
         ValueError: for an unknown choice or an input of another shape.
     """
 
+    last_layout: Tensor | None
+    running_mean: Tensor
+    running_var: Tensor
+
     def __init__(
         self,
         channels: int,
@@ -195,32 +199,30 @@ class AttentiveNorm2d(nn.Module):
             return weight, weight.new_zeros(self.regions, 1)
         # F is linear in q(x), so the n sampled keys fold into a weight per image: no second pass over pixels.
         keys = self.temperature * at_least_float32(self.t)[:, None] * self._keys(chosen).mT  # [N, n, C/8]
-        query = at_least_float32(self.query.weight.flatten(1))
-        bias = keys @ at_least_float32(self.query.bias)[:, None]
+        query, query_bias = _weight_and_bias(self.query)
+        bias = keys @ query_bias[:, None]
         return torch.baddbmm(weight, keys, query.expand(chosen.shape[0], -1, -1)), bias
 
     def _keys(self, chosen: Tensor) -> Tensor:
         """n keys ``[N, C/8, n]`` of max-pooled k(x) from their pixels."""
-        keys = at_least_float32(self.key.weight.flatten(1)) @ at_least_float32(chosen)
+        weight, bias = _weight_and_bias(self.key)
+        keys = weight @ at_least_float32(chosen)
         # Bias and maximum commute.
-        keys = keys.unflatten(2, (self.regions, -1)).max(dim=3).values
-        return keys + at_least_float32(self.key.bias)[:, None]
+        return keys.unflatten(2, (self.regions, -1)).max(dim=3).values + bias[:, None]
 
     def _normalize(self, x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
         """``rho * Xbar + x`` (equations 5 and 6) of ``x [N, C, P]``, in its dtype."""
-        value = value_bias = None
-        if self.value is not None:
-            value = at_least_float32(self.value.weight.flatten(1))
-            value_bias = at_least_float32(self.value.bias)
+        value, value_bias = (None, None) if self.value is None else _weight_and_bias(self.value)
         beta, alpha = weight.new_ones(self.channels), weight.new_zeros(self.channels)
         if self.affine != "none":
             beta, alpha = at_least_float32(self.beta), at_least_float32(self.alpha)
-        arguments = weight, bias, value, value_bias, beta, alpha, at_least_float32(self.rho), self.eps
+        rho = at_least_float32(self.rho)
+        given = products.Parameters(weight, bias, value, value_bias, beta, alpha, rho, self.eps)
         if self.statistics == "instance" and self.moments == "weighted" and not torch.compiler.is_compiling():
-            return analytic.attentive_norm(x, *arguments)
+            return analytic.attentive_norm(x, given)
         share = None if self.statistics == "instance" else self._share_statistics
         literal = self.moments == "literal"
-        return products.attentive_norm(at_least_float32(x), *arguments, literal=literal, share=share).to(x.dtype)
+        return products.attentive_norm(at_least_float32(x), given, literal=literal, share=share).to(x.dtype)
 
     def _share_statistics(self, mean: Tensor, var: Tensor, mass: Tensor) -> tuple[Tensor, Tensor]:
         """Merge moments ``[N, n, C]`` over what ``statistics`` says, by the law of total variance."""
@@ -237,8 +239,9 @@ class AttentiveNorm2d(nn.Module):
     @torch.no_grad()
     def _estimate(self, x: Tensor, chosen: Tensor | None) -> None:
         """Move the running estimates by the moments that ``x [N, C, P]`` has under the layout that evaluation uses."""
-        value, bias = (None, None) if self.value is None else (self.value.weight.flatten(1), self.value.bias)
-        moments = products.regional_moments(at_least_float32(x), *self._logits(chosen), value, bias)
+        value, value_bias = (None, None) if self.value is None else _weight_and_bias(self.value)
+        logits = self._logits(chosen)
+        moments = products.regional_moments(at_least_float32(x), *logits, value=value, value_bias=value_bias)
         for running, found in zip((self.running_mean, self.running_var), _merged(*moments), strict=True):
             running.lerp_(found.to(running), self.momentum)
 
@@ -247,6 +250,12 @@ class AttentiveNorm2d(nn.Module):
             f"{self.channels}, regions={self.regions}, statistics={self.statistics}, affine={self.affine}, "
             f"self_sampling={self.self_sampling}, temperature={self.temperature}"
         )
+
+
+def _weight_and_bias(convolution: nn.Conv2d) -> tuple[Tensor, Tensor]:
+    """Those of a 1x1 convolution as matrix and vector, in float32 where their precision is lower."""
+    assert convolution.bias is not None
+    return at_least_float32(convolution.weight.flatten(1)), at_least_float32(convolution.bias)
 
 
 def _merged(mean: Tensor, var: Tensor, mass: Tensor) -> tuple[Tensor, Tensor]:

@@ -9,6 +9,8 @@ nor timed there: hence ``attentive_norm_analytic`` compares them with the defaul
 without where they differ.
 """
 
+from typing import NamedTuple
+
 import torch
 import triton
 import triton.language as tl
@@ -18,6 +20,16 @@ LEAST_DOT = 16  # shortest side of a matrix that tl.dot takes
 MOST_CHANNELS, MOST_REGIONS = 128, 32  # beyond, a program's registers spill far
 PROGRAMS = 512  # a few for each multiprocessor
 CENTRE_PIXELS = 1024
+
+
+class Read(NamedTuple):
+    """What both kernels read: a map, the weight and offset of the logits of centred x, its centre, and v's weight."""
+
+    x: Tensor  # [N, C, P] in any order of memory
+    weight: Tensor  # [N, n, C]
+    offset: Tensor  # [N, n, 1]
+    centre: Tensor  # [N, C, 1]
+    value: Tensor | None  # [C, C]
 
 
 def applies(x: Tensor, weight: Tensor) -> bool:
@@ -38,50 +50,47 @@ def centre_of(x: Tensor) -> Tensor:
     return x[:, :, ::step].mean(2, keepdim=True, dtype=torch.float32)
 
 
-def sums(x: Tensor, weight: Tensor, offset: Tensor, centre: Tensor, value: Tensor | None) -> tuple[Tensor, ...]:
-    """Sums of S ``[parts, N, n, 1]``, S v and S v^2 ``[parts, N, n, C]`` over parts of each image's pixels.
-
-    ``x [N, C, P]`` in any order of memory; ``weight [N, n, C]`` and ``offset [N, n, 1]`` make the logits of centred x.
-    """
-    count, channels, pixels = x.shape
-    regions, sizes = weight.shape[1], _sizes(x, weight, value)
+def sums(read: Read) -> tuple[Tensor, Tensor, Tensor]:
+    """Sums of S ``[parts, N, n, 1]``, S v and S v^2 ``[parts, N, n, C]`` over parts of each image's pixels."""
+    count, channels, pixels = read.x.shape
+    weight, sizes = read.weight, _sizes(read)
+    regions = weight.shape[1]
     tiles = triton.cdiv(pixels, sizes["PIXELS"])
     each = triton.cdiv(tiles, min(tiles, triton.cdiv(PROGRAMS, count)))
     parts = triton.cdiv(tiles, each)
     mass = weight.new_empty(parts, count, regions, 1)
     first, second = weight.new_empty(2, parts, count, regions, channels)
-    _sum_kernel[(parts, count)](*_given(x, weight, offset, centre, value), each, mass, first, second, **sizes)
+    _sum_kernel[(parts, count)](*_arguments(read), each, mass, first, second, **sizes)
     return mass, first, second
 
 
-def output(
-    x: Tensor, weight: Tensor, offset: Tensor, centre: Tensor, value: Tensor | None, gain: Tensor, shift: Tensor
-) -> Tensor:
+def output(read: Read, gain: Tensor, shift: Tensor) -> Tensor:
     """``x + v * (gain^T S) + shift^T S`` in x's dtype and order of memory; ``gain`` and ``shift`` are ``[N, n, C]``."""
-    y, sizes = torch.empty_like(x), _sizes(x, weight, value)
-    grid = (triton.cdiv(x.shape[2], sizes["PIXELS"]), x.shape[0])
+    y, sizes = torch.empty_like(read.x), _sizes(read)
+    grid = (triton.cdiv(y.shape[2], sizes["PIXELS"]), y.shape[0])
     matrices = gain.contiguous(), shift.contiguous()
-    _apply_kernel[grid](*_given(x, weight, offset, centre, value), *matrices, y, *y.stride(), **sizes)
+    _apply_kernel[grid](*_arguments(read), *matrices, y, *y.stride(), **sizes)
     return y
 
 
-def _given(x: Tensor, weight: Tensor, offset: Tensor, centre: Tensor, value: Tensor | None) -> tuple:
+def _arguments(read: Read) -> tuple:
+    x, weight, offset, centre, value = read
     matrices = (t.contiguous() for t in (weight, offset, centre, centre if value is None else value))
     return x, *matrices, *x.shape[1:], weight.shape[1], *x.stride()
 
 
-def _sizes(x: Tensor, weight: Tensor, value: Tensor | None) -> dict:
+def _sizes(read: Read) -> dict:
     """What the kernels are compiled for: lengths of tiles, all powers of 2, and the precision of products.
 
     Products are float32's, of three TF32 products each, unless PyTorch may use TF32 itself or x is no more precise.
     """
-    channels = max(triton.next_power_of_2(x.shape[1]), LEAST_DOT)
-    plain = x.dtype != torch.float32 or torch.backends.cuda.matmul.allow_tf32
+    channels = max(triton.next_power_of_2(read.x.shape[1]), LEAST_DOT)
+    plain = read.x.dtype != torch.float32 or torch.backends.cuda.matmul.allow_tf32
     return {
-        "HAS_VALUE": value is not None,
+        "HAS_VALUE": read.value is not None,
         "CHANNELS": channels,
         "SOME": LEAST_DOT,
-        "REGIONS": max(triton.next_power_of_2(weight.shape[1]), LEAST_DOT),
+        "REGIONS": max(triton.next_power_of_2(read.weight.shape[1]), LEAST_DOT),
         "PIXELS": 32,
         "PRECISION": "tf32" if plain else "tf32x3",
         "num_warps": 4 if channels <= 64 else 8,
@@ -89,7 +98,7 @@ def _sizes(x: Tensor, weight: Tensor, value: Tensor | None) -> dict:
 
 
 @triton.jit
-def _layout_and_values(
+def _layout_and_values(  # noqa: PLR0917  # Triton passes pointers and strides in order
     x, weight, offset, centre, value, image, pixel, C, P, n, sn, sc, sp,
     CHANNELS: tl.constexpr, SOME: tl.constexpr, REGIONS: tl.constexpr, PIXELS: tl.constexpr, PRECISION: tl.constexpr,
     HAS_VALUE: tl.constexpr,
@@ -127,7 +136,7 @@ def _layout_and_values(
 
 
 @triton.jit
-def _sum_kernel(
+def _sum_kernel(  # noqa: PLR0917  # Triton passes pointers and strides in order
     x, weight, offset, centre, value, C, P, n, sn, sc, sp, each, mass, first, second,
     HAS_VALUE: tl.constexpr, CHANNELS: tl.constexpr, SOME: tl.constexpr, REGIONS: tl.constexpr,
     PIXELS: tl.constexpr, PRECISION: tl.constexpr,
@@ -155,7 +164,7 @@ def _sum_kernel(
 
 
 @triton.jit
-def _apply_kernel(
+def _apply_kernel(  # noqa: PLR0917  # Triton passes pointers and strides in order
     x, weight, offset, centre, value, C, P, n, sn, sc, sp, gain, shift, y, yn, yc, yp,
     HAS_VALUE: tl.constexpr, CHANNELS: tl.constexpr, SOME: tl.constexpr, REGIONS: tl.constexpr,
     PIXELS: tl.constexpr, PRECISION: tl.constexpr,

@@ -95,8 +95,10 @@ def frechet_distance(
         return frechet_from_moments(_as_moments(x, device), _as_moments(y, device))
     if n is None or (m is not None and m < n):
         x, y = y, x
+    assert not isinstance(x, Moments), "two moments have their own way"
     mean_x, x, n = _centred(x, device)
     if way == "cross":
+        assert not isinstance(y, Moments), "this way is of two sets of features"
         mean_y, y, m = _centred(y, device)
         product = x @ y.T
         gram, trace_y = product @ product.T, y.square().sum()

@@ -11,7 +11,7 @@ COUNTS = (50, 5000)  # the paper's sentence read literally; its predecessors' pr
 
 
 def per_class(
-    x: np.ndarray, x_labels: np.ndarray, y: np.ndarray, y_labels: np.ndarray, device: torch.device = CPU
+    x: np.ndarray, x_labels: np.ndarray, y: np.ndarray, y_labels: np.ndarray, *, device: torch.device = CPU
 ) -> list[float]:
     """Frechet distance between x and y of every class of y, in the order of class indices.
 
@@ -23,7 +23,7 @@ def per_class(
 
 
 def intra_protocols(
-    x: np.ndarray, x_labels: np.ndarray, y: np.ndarray, y_labels: np.ndarray, device: torch.device = CPU
+    x: np.ndarray, x_labels: np.ndarray, y: np.ndarray, y_labels: np.ndarray, *, device: torch.device = CPU
 ) -> pd.DataFrame:
     """One line a class of y: its counts, and the distance under every protocol that the counts allow.
 
@@ -39,7 +39,7 @@ def intra_protocols(
     lines = []
     for c, real in y_members.items():
         samples, reals = x[x_members[c]], y[real]
-        line = {"class": c, "generated": len(samples), "real": len(reals)}
+        line: dict[str, float] = {"class": c, "generated": len(samples), "real": len(reals)}
         line["intra_fid"] = frechet_distance(samples, reals, device)
         for count in COUNTS:
             if few_x >= count:

@@ -1,5 +1,7 @@
 """Precision, recall, density and coverage: whether samples lie among the data's neighbourhoods, and the other way."""
 
+from collections.abc import Iterator
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -62,7 +64,7 @@ def _squared_radii(features: Tensor) -> Tensor:
     return torch.cat(nearest)[:, [PRECISION_NEIGHBOURS, DENSITY_NEIGHBOURS]]
 
 
-def _squared_distances(x: Tensor, y: Tensor):
+def _squared_distances(x: Tensor, y: Tensor) -> Iterator[Tensor]:
     """Blocks ``[B, M]`` of consecutive rows of x against all of y."""
     norms = y.square().sum(1)
     for rows in x.split(max(1, ENTRIES // len(y))):

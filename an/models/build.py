@@ -43,8 +43,8 @@ def build_discriminator(row: params.Row, scale: params.Scale, num_classes: int) 
 
 
 def build_inpainting_generator(row: params.InpaintingRow, scale: params.Scale) -> InpaintingGenerator:
-    branch = "attentive" if row.attention else "contextual"
-    return InpaintingGenerator(scale.inpainting.width, branch, row.wide, row.attention)
+    width, attention = scale.inpainting.width, row.attention
+    return InpaintingGenerator(width, "attentive" if attention else "contextual", row.wide, attention)
 
 
 def build_recall(row: params.RecallRow, scale: params.Scale) -> RecallNetwork:

@@ -14,7 +14,7 @@ from .resampling import conv_pool
 from .spectral import glorot, spectral_norm
 
 
-def _conv(inputs: int, outputs: int, size: int) -> nn.Module:
+def _conv(inputs: int, outputs: int, size: int) -> nn.Conv2d:
     gain = math.sqrt(2) if size > 1 else 1.0
     return spectral_norm(glorot(nn.Conv2d(inputs, outputs, size, padding=size // 2), gain))
 
@@ -90,7 +90,8 @@ class Discriminator(nn.Module):
             width = inputs if hidden == "input" else outputs
             self.blocks.append(DiscriminatorBlock(inputs, outputs, width, index < downsamples))
         self.realness = spectral_norm(glorot(nn.Linear(channels[-1], 1, bias=head_bias)))
-        self.embedding = self.classifier = None
+        self.embedding: nn.Embedding | None = None
+        self.classifier: nn.Linear | None = None
         if conditioning == "projection":
             self.embedding = spectral_norm(glorot(nn.Embedding(num_classes, channels[-1])))
         else:
@@ -115,6 +116,6 @@ class Discriminator(nn.Module):
             h = block(h)
         h = torch.relu(h).sum((2, 3))
         realness = self.realness(h)[:, 0]
-        if self.classifier is not None:
-            return realness, self.classifier(h)
-        return realness + (self.embedding(labels) * h).sum(1), None
+        if self.embedding is not None:
+            realness = realness + (self.embedding(labels) * h).sum(1)
+        return realness, None if self.classifier is None else self.classifier(h)

@@ -25,11 +25,11 @@ class GeneratorBlock(nn.Module):
         gain = 1.0 if spectral else math.sqrt(2)
         self.norm1 = ConditionalBatchNorm2d(inputs, num_classes)
         self.conv1 = spectral_norm(glorot(nn.Conv2d(inputs, outputs, 3, padding=1), gain), spectral)
-        self.norm2 = ConditionalBatchNorm2d(outputs, num_classes)
+        self.norm2: nn.Module = ConditionalBatchNorm2d(outputs, num_classes)
         self.conv2 = spectral_norm(glorot(nn.Conv2d(outputs, outputs, 3, padding=1), gain), spectral)
         self.shortcut = spectral_norm(glorot(nn.Conv2d(inputs, outputs, 1)), spectral)
-        self.attention_before_relu = nn.Identity()
-        self.attention = nn.Identity()
+        self.attention_before_relu: nn.Module = nn.Identity()
+        self.attention: nn.Module = nn.Identity()
 
     def forward(self, x: Tensor, labels: Tensor) -> Tensor:
         h = upsample_conv(self.conv1, torch.relu(self.norm1(x, labels)))

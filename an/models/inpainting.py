@@ -71,7 +71,7 @@ class InpaintingGenerator(nn.Module):
         after = [_conv(4 * width, 4 * width), nn.ELU(), _conv(4 * width, 4 * width), nn.ELU()]
         if attentive:
             switches = attention or AttentiveNorm(kind="attentive_norm")
-            self.attention = attentive_norm(4 * width, switches, spectral=False)
+            self.attention: nn.Module = attentive_norm(4 * width, switches, spectral=False)
             after.insert(0, nn.ELU())
         else:
             self.attention = ContextualAttention2d()

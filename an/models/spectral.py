@@ -1,5 +1,7 @@
 """Initialisation and spectral normalization, the same for every model."""
 
+from typing import TypeVar
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -7,12 +9,14 @@ from torch.nn.utils import parametrize
 
 from ..layers.precision import without_autocast
 
+Weighted = TypeVar("Weighted", nn.Conv2d, nn.Linear, nn.Embedding)
 
-def glorot(layer: nn.Module, gain: float = 1.0) -> nn.Module:
+
+def glorot(layer: Weighted, gain: float = 1.0) -> Weighted:
     """Glorot-uniform weights and zero bias (embeddings too), as the papers' Chainer and TensorFlow code has."""
     nn.init.xavier_uniform_(layer.weight, gain)
-    if getattr(layer, "bias", None) is not None:
-        nn.init.zeros_(layer.bias)
+    if (bias := getattr(layer, "bias", None)) is not None:
+        nn.init.zeros_(bias)
     return layer
 
 
@@ -22,6 +26,9 @@ class SpectralNorm(nn.Module):
     Algorithm 1 of Miyato et al. (2018), with the state of ``torch.nn.utils.parametrizations.spectral_norm``. A use
     takes two products with the weight where torch's takes three, and stays in float32 under autocast.
     """
+
+    _u: Tensor
+    _v: Tensor
 
     def __init__(self, weight: Tensor):
         super().__init__()
@@ -45,7 +52,7 @@ class SpectralNorm(nn.Module):
             return weight * torch.dot(u, product).reciprocal()  # a division's gradient takes two more passes
 
 
-def spectral_norm(layer: nn.Module, enabled: bool = True) -> nn.Module:
+def spectral_norm(layer: Weighted, enabled: bool = True) -> Weighted:
     """Put ``SpectralNorm`` on the layer's weight, if enabled."""
     if enabled:
         parametrize.register_parametrization(layer, "weight", SpectralNorm(layer.weight))
@@ -64,9 +71,8 @@ def settle(network: nn.Module) -> None:
     For weights that no power iteration has followed, such as averages: the vectors of two weights, averaged, are not
     those of the averaged weight.
     """
-    for module in network.modules():
-        if parametrize.is_parametrized(module, "weight"):
-            parametrization = module.parametrizations.weight
+    for parametrization in network.modules():
+        if isinstance(parametrization, parametrize.ParametrizationList):
             for norm in parametrization:
                 if isinstance(norm, SpectralNorm):
                     left, _, right = torch.linalg.svd(parametrization.original.flatten(1).double(), full_matrices=False)

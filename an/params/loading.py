@@ -3,18 +3,21 @@
 import difflib
 import os
 import re
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Literal, TypeVar, overload
 
 import yaml
 from pydantic import TypeAdapter, ValidationError
 
 from ..errors import UserError
 from .published import Published
-from .rows import AnyRow, Rows
-from .scales import Scale
+from .rows import AnyRow, InpaintingRow, RecallRow, Row, Rows
+from .scales import Inpainting, Scale
 from .types import Strict
 
 HERE = Path(__file__).resolve()
+Content = TypeVar("Content")
 
 
 def folder() -> Path:
@@ -47,6 +50,14 @@ def figures_of(scale: Scale) -> list[int]:
     return [figure for figure, names in needed.items() if names <= rows.keys()]
 
 
+@overload
+def load_row(name: str, task: Literal["generation"]) -> Row: ...
+@overload
+def load_row(name: str, task: Literal["inpainting"]) -> InpaintingRow: ...
+@overload
+def load_row(name: str, task: Literal["recall"]) -> RecallRow: ...
+@overload
+def load_row(name: str, task: str | None = None) -> AnyRow: ...
 def load_row(name: str, task: str | None = None) -> AnyRow:
     """One row by name. Raises UserError for one that is unknown or of another task."""
     rows = load_rows(task)
@@ -75,6 +86,7 @@ def check_scale(scale_name: str) -> None:
         for row in named:
             if row not in rows:
                 raise UserError(f"params/scales/{scale_name}.yaml: {key} has an unknown row '{row}'{hint(row, rows)}.")
+    parts: dict[str, tuple[str, Scale | Inpainting]]
     parts = {"generation": ("", scale), "inpainting": ("inpainting.", scale.inpainting)}
     for prefix, part in (parts[task] for task in parts if load_rows(task, scale)):
         prepared = Path(part.data_folder, "manifest.json").exists()
@@ -115,7 +127,8 @@ class UniqueKeys(yaml.SafeLoader):
     """Refuses a key that stands twice in one mapping; YAML does too, but PyYAML takes the last."""
 
     def compose_mapping_node(self, anchor):
-        node, lines = super().compose_mapping_node(anchor), {}
+        node = super().compose_mapping_node(anchor)
+        lines: dict[tuple[str, str], int] = {}
         for key in (key for key, _ in node.value if isinstance(key, yaml.ScalarNode)):
             line, name = key.start_mark.line + 1, (key.tag, key.value)
             if name in lines:
@@ -124,7 +137,7 @@ class UniqueKeys(yaml.SafeLoader):
         return node
 
 
-def _load(path: Path, adapter: TypeAdapter):
+def _load(path: Path, adapter: TypeAdapter[Content]) -> Content:
     shown = path.relative_to(FOLDER.parent)
     try:
         return adapter.validate_python(yaml.load(path.read_text(encoding="utf-8"), UniqueKeys))
@@ -157,7 +170,7 @@ def _first_fault(error: ValidationError) -> str:
     return f"key '{key}' is {fault['input']!r}: {fault['msg'][0].lower()}{fault['msg'][1:]}"
 
 
-def hint(name: str, known) -> str:
+def hint(name: str, known: Iterable[str]) -> str:
     """The known name that an unknown one was probably meant to be, as an addition to an error's sentence."""
     close = difflib.get_close_matches(name, known, 1)
     return f" (did you mean '{close[0]}'?)" if close else ""

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Callable
 
 from .rows import AnyRow, InpaintingRow, RecallRow, Row
 from .scales import Scale
@@ -9,6 +10,7 @@ from .scales import Scale
 
 def run_settings(row: AnyRow, scale: Scale) -> dict:
     """Those of a row of any task."""
+    of_task: dict[str, Callable[..., dict]]
     of_task = {"generation": training_settings, "inpainting": inpainting_settings, "recall": recall_settings}
     return of_task[row.task](row, scale)
 

@@ -140,7 +140,7 @@ def make_cells(runs: list[dict], metrics: list[str], published: dict[str, dict],
 
     A metric that a row does not have is not a number, and is shown as '-'.
     """
-    by_row = {}
+    by_row: dict[str, list[dict]] = {}
     for run in runs:
         by_row.setdefault(run["row"], []).append(run)
     return {

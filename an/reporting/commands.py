@@ -12,7 +12,8 @@ def commands(files: list[str]) -> list[str]:
 
     Files without a record, for example those the workflow was given, add nothing.
     """
-    found, seen = {}, set()
+    found: dict[str, None] = {}
+    seen = set()
 
     def visit(file: str) -> None:
         if file in seen:

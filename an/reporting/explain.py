@@ -41,11 +41,11 @@ def _numbers(cell: Cell) -> list[str]:
 def _commands(cell: Cell, rendered: Path) -> list[str]:
     """The commands behind every seed, then the one that rendered the table."""
     files = [measurement.run["file"] for measurement in cell.measurements]
-    unrecorded = [file for file in [*files, str(rendered)] if record(file) is None]
-    if unrecorded:
-        return [f"Its commands are not known: the workflow of this folder has no record of {unrecorded[0]}."]
-    made = commands(files)
-    return ["Made by, in this order:", *(f"  {line}" for line in [*made, command(record(str(rendered)))])]
+    unrecorded = [file for file in files if record(file) is None]
+    if unrecorded or not (rendering := record(str(rendered))):
+        lacking = unrecorded[0] if unrecorded else rendered
+        return [f"Its commands are not known: the workflow of this folder has no record of {lacking}."]
+    return ["Made by, in this order:", *(f"  {line}" for line in [*commands(files), command(rendering)])]
 
 
 def _accepted(file: str, results: Path) -> list[tuple[str, str]]:

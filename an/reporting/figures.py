@@ -7,6 +7,7 @@ import matplotlib
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 from matplotlib.image import imread
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from .. import params
 from ..errors import UserError
@@ -39,10 +40,8 @@ def figure9(samples: str | Path, seed: int, out: str | Path) -> None:
     for folder in columns.values():
         read_sealed(folder / IMAGES, [folder / name for name in chosen])
     cell = PAGE_WIDTH / len(columns)
-    figure, axes = plt.subplots(
-        len(chosen), len(columns), figsize=(PAGE_WIDTH, cell * len(chosen)), squeeze=False, layout="constrained"
-    )
-    figure.get_layout_engine().set(w_pad=0.02, h_pad=0.02, hspace=0, wspace=0)
+    size, close = (PAGE_WIDTH, cell * len(chosen)), ConstrainedLayoutEngine(w_pad=0.02, h_pad=0.02, hspace=0, wspace=0)
+    figure, axes = plt.subplots(len(chosen), len(columns), figsize=size, squeeze=False, layout=close)
     for row, name in enumerate(chosen):
         for axis, (title, folder) in zip(axes[row], columns.items(), strict=True):
             axis.imshow(imread(folder / name), interpolation="nearest")
@@ -57,14 +56,15 @@ def figure10(results: str | Path, seed: int, out: str | Path) -> None:
 
     Raises UserError when an example is missing.
     """
-    labels = {name: row.tables[6] for name, row in params.load_rows("recall").items()}
+    rows = params.load_rows("recall").items()
+    labels = {name: label for name, row in rows for number, label in row.tables.items() if number == 6}
     examples = {name: read_sealed(Path(results) / name / f"seed-{seed}" / "example.json") for name in labels}
     with_maps = [name for name in labels if examples[name]["maps"]]
     first = examples[next(iter(labels))]
     count = len(first["marks"]["keys"])
     chosen = range(0, count, -(-count // MARKS))
     figure = plt.figure(figsize=(PAGE_WIDTH, 2.7 + 1.25 * len(with_maps)), layout="constrained")
-    top, bottom = figure.subfigures(2, 1, height_ratios=[2.7, 1.25 * len(with_maps)])
+    (top,), (bottom,) = figure.subfigures(2, 1, squeeze=False, height_ratios=[2.7, 1.25 * len(with_maps)])
 
     panels = top.subplots(1, len(labels) + 2, width_ratios=[2.2] + [1] * (len(labels) + 1))
     _draw_marks(panels[0], {0: first["cues"], 4: {**first["marks"], "colours": [[0, 0, 0]] * count}}, count)

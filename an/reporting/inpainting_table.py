@@ -44,7 +44,8 @@ def inpainting(table: int, scale_name: str, results: Path) -> Table:
     cells = make_cells(runs + controls, metrics, published, digits)
     columns = {metric: [cells[row, metric] for row in labels] for metric in metrics}
 
-    shown, exact = {"Method": list(labels.values())}, row_columns(labels, columns["psnr"])
+    shown: dict[str, list] = {"Method": list(labels.values())}
+    exact = row_columns(labels, columns["psnr"])
     for metric, convention in CONVENTIONS.items():
         paper = [cell.published for cell in columns[convention]]
         shown[f"{TITLES[metric]} paper"] = [number(value, DIGITS[metric]) for value in paper]

@@ -7,7 +7,7 @@ import pandas as pd
 
 from .. import params
 from .cells import Cell, Table, exact_columns, make_cells, row_columns, source_columns
-from .intervals import difference, interval
+from .intervals import Interval, difference, interval
 from .results import read_runs, row_labels
 from .text import seeds_note
 
@@ -32,7 +32,8 @@ def recall(table: int, scale_name: str, results: Path) -> Table:
     cells = make_cells(runs, metrics, {}, DIGITS | {"parameters": 0})
     columns = {metric: [cells[row, metric] for row in labels] for metric in metrics}
     intervals = [interval(cell.values) for cell in columns["accuracy"]]
-    shown, exact = {"Layer": list(labels.values())}, row_columns(labels, columns["accuracy"])
+    shown: dict[str, list] = {"Layer": list(labels.values())}
+    exact = row_columns(labels, columns["accuracy"])
     shown["accuracy ↑"] = columns["accuracy"]
     shown["95 % interval"] = [_ends(found) for found in intervals]
     shown |= {title: columns[metric] for metric, title in COLUMNS.items()}
@@ -57,7 +58,7 @@ def recall(table: int, scale_name: str, results: Path) -> Table:
     return Table(pd.DataFrame(shown), pd.DataFrame(exact), notes, cells)
 
 
-def _ends(found) -> str:
+def _ends(found: Interval) -> str:
     return "-" if math.isnan(found.low) else f"[{found.low:.3f}, {found.high:.3f}]"
 
 

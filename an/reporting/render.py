@@ -103,7 +103,7 @@ def page(
 
 def _sources(tables: dict[int, Table]) -> dict[str, dict]:
     """By row and seed, the facts of the runs behind the tables; a run read from several files names them all."""
-    rows = {}
+    rows: dict[str, dict] = {}
     for table in tables.values():
         for cell in table.cells.values():
             for measurement in cell.measurements:

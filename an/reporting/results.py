@@ -36,5 +36,5 @@ def read_runs(table: int, scale_name: str, results: Path) -> list[dict]:
 
 def row_labels(table: int, scale_name: str) -> dict[str, str]:
     """What each row of a scale is called in a table, by name, in the order of params/rows.yaml."""
-    rows = params.load_rows(scale=params.load_scale(scale_name))
-    return {name: row.tables[table] for name, row in rows.items() if table in row.tables}
+    rows = params.load_rows(scale=params.load_scale(scale_name)).items()
+    return {name: label for name, row in rows for number, label in row.tables.items() if number == table}

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from itertools import pairwise
+from operator import attrgetter
 from pathlib import Path
 
 import pandas as pd
@@ -9,7 +10,7 @@ import pandas as pd
 from .. import params
 from ..errors import UserError
 from ..seals import FILES, check_file, read_sealed
-from .cells import Cell, Measurement, Table, exact_columns, make_cells, row_columns, source_columns
+from .cells import Cell, Cells, Measurement, Table, exact_columns, make_cells, row_columns, source_columns
 from .inpainting_table import inpainting
 from .intervals import interval, verdict
 from .recall_table import recall
@@ -89,7 +90,8 @@ def quality(table: int, scale_name: str, results: Path) -> Table:
     cells |= {(row, "iterations"): with_interval(cells[row, "iterations"]) for row in labels if table == 1}
     columns = {metric: [cells[row, metric] for row in labels] for metric in metrics + details}
 
-    shown, exact = {"Model": list(labels.values())}, row_columns(labels, columns["fid"])
+    shown: dict[str, list] = {"Model": list(labels.values())}
+    exact = row_columns(labels, columns["fid"])
     for metric in metrics:
         paper = [cell.published for cell in columns[metric]]
         if any(value is not None for value in paper):
@@ -146,10 +148,11 @@ def classes(table: int, scale_name: str, results: Path) -> Table:
     same_data = scale.dataset == "imagenet"
     chosen = scale.evaluation.table2_classes
     names = [published.table2_classes.get(c, str(c)) if same_data else str(c) for c in chosen]
-    shown = {
+    shown: dict[str, list] = {
         "Class": [f"{n} ({c})" if same_data else f"{scale.dataset} {n}" for n, c in zip(names, chosen, strict=True)]
     }
-    exact, cells = {"class": chosen}, {}
+    exact: dict[str, list] = {"class": chosen}
+    cells: Cells = {}
     for name, label in labels.items():
         paper = dict(zip(published.table2_classes, published.table2[name], strict=True)) if same_data else {}
         column = _class_cells(name, chosen, [run for run in runs if run["row"] == name], paper)
@@ -194,7 +197,7 @@ def _class_cells(name: str, chosen: list[int], runs: list[dict], paper: dict[int
 
 def _ordering(metric: str, column: list[Cell], labels: dict[str, str]) -> str:
     """Whether neighbours in the paper's ranking keep their order."""
-    ranked = sorted((cell for cell in column if cell.published is not None), key=lambda cell: cell.published)
+    ranked = sorted((cell for cell in column if cell.published is not None), key=attrgetter("published"))
     verdicts = [
         f"{labels[low.row]} < {labels[high.row]} {verdict(low.values, high.values)}" for low, high in pairwise(ranked)
     ]

@@ -24,7 +24,7 @@ def timing(table: int, scale_name: str, results: Path) -> Table:
     shown, exact, cells = [], [], {}
     for name, entries in run["made"]["modules"].items():
         paper = dict(zip(published.table5_sizes, published.table5.get(name, []), strict=False))
-        line = {"Module": LABELS[name]}
+        line: dict[str, str | Cell] = {"Module": LABELS[name]}
         for entry in entries:
             size = entry["size"]
             cell = cells[name, str(size)] = _cell(name, entry, paper.get(size), run)

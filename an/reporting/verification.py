@@ -66,7 +66,7 @@ def compare(number: int, own: pd.DataFrame, kept: pd.DataFrame) -> Comparison:
     sides = [values_by_cell(side) for side in (own, kept)]
     names = list(dict.fromkeys([*sides[0], *sides[1]]))
     level = 1 - 0.05 / max(len(names), 1)
-    cells = {name: judged(*(side.get(name) for side in sides), level) for name in names}
+    cells = {name: judged(sides[0].get(name), sides[1].get(name), level) for name in names}
     checkpoints = [dict(zip(side["file"], side["checkpoint_sha256"], strict=True)) for side in (own, kept)]
     trained = [file for file, checksum in checkpoints[0].items() if isinstance(checksum, str)]
     same = sum(checkpoints[0][file] == checkpoints[1].get(file) for file in trained)

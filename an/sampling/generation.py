@@ -9,7 +9,7 @@ from .. import params
 from ..data.loading import open_split, to_bytes
 from ..files import written_array
 from ..layout import AVERAGED, snapshot_name
-from ..models import build_generator
+from ..models import Generator, build_generator
 from ..progress import progress
 from ..seals import write_sealed
 from ..weights import load_weights
@@ -23,12 +23,12 @@ def latent(seed: int, index: int, size: int) -> torch.Tensor:
 
 @torch.inference_mode()
 def sample(
-    generator: torch.nn.Module,
+    generator: Generator,
     labels: np.ndarray,
     seed: int,
+    *,
     batch: int,
     out: np.ndarray,
-    *,
     device: torch.device,
     what: str = "generating",
 ) -> None:
@@ -68,7 +68,7 @@ def generate(
         load_weights(generator, Path(checkpoints) / weights, device, of)
         labels = np.arange(len(out)) % num_classes
         what = f"{row_name} seed {seed}, {weights}"
-        sample(generator, labels, seed, counts.batch, out, device=device, what=what)
+        sample(generator, labels, seed, batch=counts.batch, out=out, device=device, what=what)
 
     def write(file: str | Path, weights: list[str], shape: tuple[int, ...]) -> None:
         with written_array(file, np.uint8, (*shape, *size)) as array:

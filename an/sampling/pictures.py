@@ -20,7 +20,7 @@ def read_picture(file: str | Path) -> np.ndarray:
     image = _shown(file)
     if image.mode.startswith(DEEP):
         raise UserError(f"{file} has more than 8 bits per channel: save it with 8.")
-    if image.has_transparency_data and image.convert("RGBA").getextrema()[3][0] < 255:
+    if image.has_transparency_data and np.asarray(image.convert("RGBA"))[..., 3].min() < 255:
         raise UserError(f"{file} is transparent in places: save it without transparency.")
     return np.asarray(image.convert("RGB"))
 

@@ -88,13 +88,14 @@ def open_client(uri: str) -> "MlflowClient":
     import mlflow.db
 
     if uri.startswith("sqlite:"):
-        mlflow.db.upgrade.callback(uri)
+        mlflow.db.upgrade.callback(uri)  # type: ignore[misc]  # of click, where a command may have none
     return mlflow.MlflowClient(uri)
 
 
 def bring(client: "MlflowClient", scale_name: str, spools: list[Spool]) -> None:
     """Write what MLflow lacks: an experiment for each task, in it a parent run for each row, below it the seeds."""
-    rows, known, data_version = {}, {}, dvc_lock_digest()
+    rows: dict[str, list[Spool]] = {}
+    known, data_version = {}, dvc_lock_digest()
     for spool in spools:
         rows.setdefault(spool.header["parent"], []).append(spool)
     for parent_key, seeds in rows.items():
@@ -126,7 +127,8 @@ def open_experiment(client: "MlflowClient", name: str) -> str:
 
 
 def runs_by_key(client: "MlflowClient", experiment: str) -> dict[str, "Run"]:
-    runs, token = {}, None
+    runs: dict[str, Run] = {}
+    token = None
     while True:
         page = client.search_runs([experiment], max_results=1000, page_token=token)
         runs |= {run.data.tags["key"]: run for run in page if "key" in run.data.tags}
@@ -163,7 +165,7 @@ def log_steps(client: "MlflowClient", run: "Run", steps: list[dict]) -> int:
     latest ``train/step`` tells what is there, even after a kill; a resumed training's repeated steps are passed over.
     """
     highest = int(run.data.metrics.get("train/step", 0))
-    batch = []
+    batch: list[Metric] = []
     for event in steps:
         if event["step"] > highest:
             highest = event["step"]
@@ -206,7 +208,7 @@ def log_summary(client: "MlflowClient", parent: "Run") -> None:
     """Bring a row's run to its seeds as MLflow has them: mean and sd of the main scores, and how they ended."""
     mine = f"tags.`mlflow.parentRunId` = '{parent.info.run_id}'"
     seeds = client.search_runs([parent.info.experiment_id], mine)
-    values = {}
+    values: dict[str, list[float]] = {}
     for seed in sorted(seeds, key=lambda run: run.data.tags["seed"]):
         for name in SCORES:
             if name in seed.data.metrics:

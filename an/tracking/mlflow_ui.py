@@ -13,7 +13,7 @@ from urllib.request import urlopen
 
 from .. import params
 from ..errors import UserError
-from .mlflow_sync import open_client, runs_by_key, sync, tracking_uri
+from .mlflow_sync import open_client, open_experiment, runs_by_key, sync, tracking_uri
 from .spools import read_spools
 
 START = 120  # seconds that a server may take to answer
@@ -72,7 +72,7 @@ def pages(address: str, scale_name: str) -> dict[str, str]:
     spools, places = read_spools(scale_name), list(params.load_rows())
     client, comparisons, lists = open_client(tracking_uri()), {}, {}
     for task in sorted({spool.header["task"] for spool in spools}):
-        experiment = client.get_experiment_by_name(f"{task}-{scale_name}").experiment_id
+        experiment = open_experiment(client, f"{task}-{scale_name}")
         current = {spool.header["parent"] for spool in spools}
         rows = [run for key, run in runs_by_key(client, experiment).items() if key in current]
         rows.sort(key=lambda run: places.index(run.data.tags["row"]))

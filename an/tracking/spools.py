@@ -45,12 +45,9 @@ def read_spool(events_file: Path, metrics_file: Path) -> Spool | None:
     _check(events_file, header["key"])
     metrics = read_sealed(metrics_file) if metrics_file.exists() else {}
     evaluated = metrics.get("training", {}).get("key") == header["key"]  # not of an earlier training
-    return Spool(
-        header,
-        *([event for event in events if event["kind"] == kind] for kind in ("step", "attention")),
-        last if last["kind"] == "status" else None,
-        metrics if evaluated else None,
-    )
+    steps, attention = ([event for event in events if event["kind"] == kind] for kind in ("step", "attention"))
+    status = last if last["kind"] == "status" else None
+    return Spool(header, steps, attention, status, metrics if evaluated else None)
 
 
 def _check(events_file: Path, key: str) -> None:
@@ -114,7 +111,7 @@ def _report(run: Run) -> Path:
 
 def flattened(settings: dict, prefix: str = "") -> dict:
     """Nested settings as ``{"scale.generator.latent": 64, ...}``."""
-    flat = {}
+    flat: dict = {}
     for name, value in settings.items():
         flat |= flattened(value, f"{prefix}{name}.") if isinstance(value, dict) else {f"{prefix}{name}": value}
     return flat

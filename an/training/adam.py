@@ -5,6 +5,7 @@ importing torch, and sorts its parameters anew in every step.
 """
 
 from collections.abc import Iterable
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -34,9 +35,9 @@ class Adam:
             [of_all[k] for k in moved] for of_all in (self.parameters, self.means, self.squares, self.steps)
         )
         torch._foreach_add_(steps, 1)
-        gradients = [parameter.grad for parameter in parameters]
+        gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
         beta1, beta2 = self.betas
-        switches = {"weight_decay": 0.0, "eps": EPS, "amsgrad": False, "maximize": False}
+        switches: dict[str, Any] = {"weight_decay": 0.0, "eps": EPS, "amsgrad": False, "maximize": False}
         torch._fused_adam_(
             parameters, gradients, means, squares, [], steps, lr=lr, beta1=beta1, beta2=beta2, **switches
         )

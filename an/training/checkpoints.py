@@ -89,7 +89,9 @@ def differences(before: dict, now: dict, prefix: str = "") -> list[str]:
 
 
 def _random_state(device: torch.device) -> dict:
-    kind, keys, position, has_gauss, gauss = np.random.get_state()
+    of_numpy = np.random.get_state(legacy=True)
+    assert isinstance(of_numpy, tuple)
+    kind, keys, position, has_gauss, gauss = of_numpy
     return {
         "torch": torch.get_rng_state(),
         "cuda": torch.cuda.get_rng_state(device) if device.type == "cuda" else None,

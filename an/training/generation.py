@@ -61,9 +61,9 @@ class AdversarialTraining:
         self.settings = {**params.training_settings(row, scale), **origin}
         self.batches, self.rows = Shuffled(len(data.labels), self.recipe.batch, seed), replicas.rows(self.recipe.batch)
         torch.manual_seed(seed)
-        placed = {"device": device, "memory_format": torch.channels_last}
-        self.generator = build_generator(row, scale, data.num_classes).to(**placed)
-        self.discriminator = build_discriminator(row, scale, data.num_classes).to(**placed)
+        order = torch.channels_last
+        self.generator = build_generator(row, scale, data.num_classes).to(device).to(memory_format=order)
+        self.discriminator = build_discriminator(row, scale, data.num_classes).to(device).to(memory_format=order)
         self.generator_optimizer = Adam(self.generator.parameters(), self.recipe.betas)
         self.discriminator_optimizer = Adam(self.discriminator.parameters(), self.recipe.betas)
         self.draws = Draws(seed, replicas, device)
@@ -76,7 +76,7 @@ class AdversarialTraining:
         if scale.ema:
             self.average = AveragedModel(self.generator, multi_avg_fn=get_ema_multi_avg_fn(scale.ema), use_buffers=True)
             self.modules["average"] = self.average
-        self.autocast = {"device_type": device.type, "dtype": torch.bfloat16, "enabled": scale.precision == "bfloat16"}
+        self.autocast = partial(torch.autocast, device.type, torch.bfloat16, enabled=scale.precision == "bfloat16")
         if scale.compile:
             self.generator.compile()
             self.discriminator.compile()
@@ -114,7 +114,7 @@ class AdversarialTraining:
         real_labels = moved(self.data.labels[index], self.device)
         z, fake_labels = self._drawn()
         self.discriminator.requires_grad_(True)
-        with torch.autocast(**self.autocast):
+        with self.autocast():
             with torch.no_grad():
                 fake = self.generator(z, fake_labels)
             if self.apart:
@@ -132,7 +132,7 @@ class AdversarialTraining:
     def generator_step(self, factor: float, measured: bool) -> tuple[Tensor, dict]:
         """One update of the generator."""
         self.discriminator.requires_grad_(False)
-        with torch.autocast(**self.autocast):
+        with self.autocast():
             z, labels = self._drawn()
             fake = self.generating(z, labels)
             realness, logits = self.discriminator(fake, labels)

@@ -65,8 +65,8 @@ class InpaintingTraining:
         torch.manual_seed(seed)
         resolution = self.scale.resolution
         critics = InpaintingDiscriminator(self.scale.critic_width, resolution, resolution // 2)
-        self.generator = build_inpainting_generator(row, scale).to(device, memory_format=torch.channels_last)
-        self.critics = critics.to(device, memory_format=torch.channels_last)
+        self.generator = build_inpainting_generator(row, scale).to(device).to(memory_format=torch.channels_last)
+        self.critics = critics.to(device).to(memory_format=torch.channels_last)
         self.generator_optimizer = Adam(self.generator.parameters(), self.scale.betas)
         self.critics_optimizer = Adam(self.critics.parameters(), self.scale.betas)
         self.draws = Draws(seed, replicas, device)
@@ -93,7 +93,7 @@ class InpaintingTraining:
         number, losses = step * (self.scale.critic_updates + 1), {}
         lr = learning_rate_factor(step, self.steps, self.scale.decay_from) * self.scale.lr
         set_sampling(self.generator, step < self.sampling_steps)
-        measures = {"lr": lr} if measured else {}
+        measures: dict[str, Tensor | float] = {"lr": lr} if measured else {}
         with_critics = step >= self.scale.pretraining_steps
         if with_critics:
             for k in range(1, self.scale.critic_updates + 1):

@@ -1,12 +1,11 @@
 """Losses of the inpainting models: the paper's (section 4, equations 9 and 10), and DeepFill's reconstruction.
 
-A ``box`` is (top, left, height, width) of the square around the hole that the local critic sees.
+A ``box`` is (top, left, height, width) of the square around the hole that the local critic sees; a ``critic`` is an
+``InpaintingDiscriminator``, by itself or wrapped to train on several GPUs.
 """
 
 import torch
-from torch import Tensor
-
-from ..models.inpainting import InpaintingDiscriminator
+from torch import Tensor, nn
 
 GP_WEIGHT = 10.0  # lambda_gp, stated by the paper
 
@@ -53,14 +52,14 @@ def discount_weights(height: int, width: int, gamma: float = 0.9) -> Tensor:
     return (gamma ** torch.minimum(rows[:, None], columns).double()).float()[None, None]
 
 
-def adversarial(critic: InpaintingDiscriminator, completed: Tensor, box: Box) -> Tensor:
+def adversarial(critic: nn.Module, completed: Tensor, box: Box) -> Tensor:
     """The generator's Wasserstein term, ``-E[D]`` of both critics on completed images (without lambda_adv)."""
     whole, patch = critic(completed, crop(completed, box))
     return -whole.mean() - patch.mean()
 
 
 def critic_loss(
-    critic: InpaintingDiscriminator,
+    critic: nn.Module,
     truth: Tensor,
     completed: Tensor,
     box: Box,
@@ -79,7 +78,7 @@ def critic_loss(
 
 
 def gradient_penalty(
-    critic: InpaintingDiscriminator,
+    critic: nn.Module,
     truth: Tensor,
     completed: Tensor,
     box: Box,

@@ -29,6 +29,7 @@ def attention_measures(network: nn.Module, *inputs) -> dict[str, float]:
         network.forward(*inputs)  # not by a call, which would compile it once more for this batch
         network.train(training)
     layout, layer.keep_layout, layer.last_layout = layer.last_layout, False, None
+    assert layout is not None, "as keep_layout has it"
     measures = {**layout_measures(layout), "rho": layer.rho.item()}
     return measures | ({"t": layer.t.abs().mean().item()} if layer.self_sampling else {})
 

@@ -39,11 +39,14 @@ class Job(Protocol):
     replicas: Replicas
     settings: dict  # everything that determines the result
     modules: dict  # by name, what a resume point keeps
-    network: nn.Module  # the one of them that snapshots keep
     steps: int
     snapshots_at: list[int]  # after how many steps the network is kept, in order
     checkpoint_every: int
     log_every: int
+
+    @property
+    def network(self) -> nn.Module:
+        """The one of the modules that snapshots keep."""
 
     def advance(self, step: int, measured: bool) -> tuple[dict[str, Tensor], dict[str, Tensor | float]]:
         """Do step number ``step`` (from 0); return its losses and, where ``measured``, what else is worth a line.
@@ -137,7 +140,7 @@ def run(job: Job, about: About, scratch: Path, *, hours: float | None = None, ac
         first, offset = checkpoints.load_state(scratch, job, accept_code)
         record = _open_events(scratch / "events.jsonl", offset, job, about) if first_replica else None
         bar = progress(range(first, job.steps), str(about), initial=first, total=job.steps, shown=first_replica)
-        keep = partial(_keep, scratch, job, snapshots, record)
+        keep = partial(_keep, scratch, job, snapshots=snapshots, events=record)
         if offset == 0:  # there is no resume point, not even of step 0
             keep(0, inspected=True)
         reached, reason = _go(job, bar, first, stop=stop, record=record, keep=keep)
@@ -257,7 +260,7 @@ def _divergence(finite: Tensor, values: dict[str, float], modules: dict) -> str 
 
 
 def _keep(
-    scratch: Path, job: Job, snapshots: dict[int, Path], events: Events | None, /, step: int, *, inspected: bool
+    scratch: Path, job: Job, step: int, *, snapshots: dict[int, Path], events: Events | None, inspected: bool
 ) -> None:
     if step in snapshots and job.replicas.rank == 0:
         save_tensors(snapshots[step], job.network.state_dict())

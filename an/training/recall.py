@@ -53,7 +53,7 @@ class RecallTraining:
         self.inspected = torch.from_numpy(test.images).to(device)
         self.rows = replicas.rows(self.scale.batch)
         torch.manual_seed(seed)
-        self.network = build_recall(row, scale).to(device, memory_format=torch.channels_last)
+        self.network = build_recall(row, scale).to(device).to(memory_format=torch.channels_last)
         self.optimizer = Adam(self.network.parameters(), betas=(0.9, 0.999))
         seed_layers(seed, replicas)
         self.modules = {"network": self.network, "optimizer": self.optimizer}
@@ -73,7 +73,7 @@ class RecallTraining:
         weight = getattr(self.row.attention, "orthogonality", 0.0)
         (loss + orthogonality(self.network, weight)).backward()
         lr = self.scale.lr * rise_and_fall(step, self.scale.steps)
-        measures = {}
+        measures: dict[str, Tensor | float] = {}
         if measured:
             gradients = [p.grad for p in self.network.parameters() if p.grad is not None]
             measures = {"lr": lr, "gradient_norm": get_total_norm(gradients)}

@@ -28,7 +28,7 @@ class Replicas:
 
     rank: int = 0
     count: int = 1
-    control: object = None  # a process group on the CPU, for agreements and random states
+    control: "dist.ProcessGroup | None" = None  # a process group on the CPU, for agreements and random states
 
     def rows(self, batch: int) -> slice:
         """This replica's rows of a global batch. Raises UserError when it does not divide."""
@@ -72,7 +72,9 @@ def joined(device: torch.device) -> Iterator[Replicas]:
         return
     dist.init_process_group("nccl" if device.type == "cuda" else "gloo", timeout=PATIENCE)
     try:
-        yield Replicas(dist.get_rank(), dist.get_world_size(), dist.new_group(backend="gloo", timeout=PATIENCE))
+        control = dist.new_group(backend="gloo", timeout=PATIENCE)
+        assert isinstance(control, dist.ProcessGroup)  # a process outside the group would get a number
+        yield Replicas(dist.get_rank(), dist.get_world_size(), control)
     finally:
         dist.destroy_process_group()
 

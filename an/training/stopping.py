@@ -13,7 +13,7 @@ class Stop:
 
     def __init__(self, hours: float | None = None):
         self.end = time.monotonic() + 3600 * hours if hours else None
-        self.signal = None
+        self.signal: int | None = None
         self.launcher = os.getppid() if "WORLD_SIZE" in os.environ else None
 
     def __enter__(self):

@@ -37,7 +37,7 @@ def evaluate(samples, reference, gpus, **files):
 @option("checkpoint", "Weights of the row's generator; by default those of the workflow.", required=False)
 @option("out", "PNG file to write.", OUT_FILE)
 @gpus
-def complete(image, mask, row, scale, seed, checkpoint, out, gpus):
+def complete(image, mask, *, row, scale, seed, checkpoint, out, gpus):
     """Fill a hole in IMAGE, a picture of any size, with a trained inpainting row; write a PNG."""
     from ..sampling.own_picture import complete_picture
 

@@ -1,6 +1,7 @@
 """Verbs that are steps of the workflow, one for each of its rules. Files lie where the workflow has them."""
 
 import os
+from collections.abc import Callable
 
 import click
 
@@ -31,7 +32,7 @@ def prepare(dataset, resolution, path, data):
 @option("test-crops", "Fixed crops of held-out photographs, or test textures.", click.IntRange(1))
 @path
 @option("data", "Folder to write.")
-def prepare_photographs(dataset, resolution, test_crops, path, data):
+def prepare_photographs(dataset, resolution, *, test_crops, path, data):
     """Bring photographs or textures for inpainting to memory-mapped arrays with a manifest."""
     from ..data.crop_preparation import prepare_crops
 
@@ -68,7 +69,7 @@ def reference(scale, gpus, **given):
 @option("hours", "Stop after this many hours, with a resume point and exit status 124.", Hours(), False)
 @click.option("--accept-code", is_flag=True, help="Go on from a resume point that other code made.")
 @gpus
-def train(row, scale, seed, hours, accept_code, gpus, **given):
+def train(row, scale, seed, *, hours, accept_code, gpus, **given):
     """Train a row, of any task, on one or several GPUs; a killed run goes on from its scratch folder."""
     from ..devices import chosen
     from ..params import load_row
@@ -88,9 +89,10 @@ def train(row, scale, seed, hours, accept_code, gpus, **given):
         launch(mine)
         return
     data = {} if task == "recall" else {"data": found["data"]}  # the recall task draws its images
-    trains = {"generation": train, "inpainting": train_inpainting, "recall": train_recall}[task]
+    trains: dict[str, Callable[..., None]]
+    trains = {"generation": train, "inpainting": train_inpainting, "recall": train_recall}
     files = Files(**{name: found[name] for name in Files._fields})
-    trains(row, scale, seed, files, device=chosen(mine), hours=hours, accept_code=accept_code, **data)
+    trains[task](row, scale, seed, files, device=chosen(mine), hours=hours, accept_code=accept_code, **data)
 
 
 @click.command()
@@ -210,7 +212,7 @@ def table(table, scale, **given):
 @seed
 @option("source", "Folder of the scale's completed images, or of its results.", required=False)
 @option("out", "PNG file to write.", OUT_FILE, required=False)
-def figure(figure, scale, seed, source, out):
+def figure(figure, scale, seed, *, source, out):
     """Draw a figure as PNG."""
     from ..reporting.figures import FIGURES
 
