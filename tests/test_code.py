@@ -269,7 +269,9 @@ def commented(module: str, text: str) -> str:
     nodes = [node for node in ast.walk(ast.parse(text)) if isinstance(node, documented) and node.body]
     for node in sorted(nodes, key=lambda node: node.body[0].lineno, reverse=True):
         first = node.body[0]
-        if any(isinstance(part, ast.FunctionDef | ast.ClassDef) for part in [first]) or isinstance(node, ast.Module):
+        if isinstance(first, ast.FunctionDef | ast.ClassDef) or isinstance(node, ast.Module):
+            continue
+        if first.lineno == node.lineno:  # an overload, whose line has no room for more
             continue
         indent = " " * first.col_offset
         if ast.get_docstring(node) is not None:
