@@ -23,7 +23,8 @@ from an.data.loading import open_split
 from an.data.preparation import prepare
 from an.devices import keep_freed_memory
 from an.evaluation.classifier import fit_classifier
-from an.evaluation.extractors import classifier_extractor, extract
+from an.evaluation.extraction import extract
+from an.evaluation.extractors import classifier_extractor
 from an.metrics.frechet import frechet_distance
 from an.metrics.inception_score import inception_score
 from an.metrics.manifold import manifold_metrics

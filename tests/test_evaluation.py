@@ -1,6 +1,7 @@
 """Distances and scores against other libraries' results; the classifier; generation."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -15,7 +16,8 @@ from an.data.loading import to_device
 from an.errors import UserError
 from an.evaluation import frechet_distance
 from an.evaluation.classifier import FeatureClassifier, measure, train_classifier
-from an.evaluation.extractors import Extractor, extract
+from an.evaluation.extraction import Extractor, extract
+from an.evaluation.extractors import scale_extractor
 from an.evaluation.generation import evaluate_row
 from an.evaluation.reference import extract_reference
 from an.files import sha256
@@ -234,6 +236,17 @@ def generated(digits, tmp_path_factory):
     return folder
 
 
+def evaluated(training: dict, digits, generated, folder, features=None) -> dict:
+    """The result of evaluating what a training is said to have made."""
+    write_sealed(folder / "training.json", training, {"seconds": 1.0}, [generated / "generator-002.pt"])
+    reference = {"data": digits, "classifier": generated / "classifier.pt", "features": features or generated / "f.npy"}
+    made = {"checkpoints": generated, "training": folder / "training.json"}
+    made |= {"images": generated / "samples.npy", "snapshot_images": generated / "snapshots.npy"}
+    files = {"averaged_images": folder / "none", "metrics": folder / "m.json", "classes": folder / "c.csv"}
+    evaluate_row("an", "nano", 0, **reference, **made, **files, device=CPU)
+    return json.loads((folder / "m.json").read_text())
+
+
 @pytest.mark.parametrize(
     ("status", "step", "steps"),
     [("finished", 2, [0, 1, 2]), ("diverged", 1, [0, 1]), ("diverged", 0, [0])],
@@ -243,13 +256,7 @@ def test_a_result_carries_its_training_and_its_curve_ends_where_that_diverged(
 ):
     training = {"key": "an/seed-0@0123456789abcdef", "status": status, "step": step, "reason": None}
     training["attention"] = {"generator_layout_information": 0.5}
-    write_sealed(tmp_path / "training.json", training, {"seconds": 1.0}, [generated / "generator-002.pt"])
-    reference = {"data": digits, "classifier": generated / "classifier.pt", "features": generated / "f.npy"}
-    made = {"checkpoints": generated, "training": tmp_path / "training.json"}
-    made |= {"images": generated / "samples.npy", "snapshot_images": generated / "snapshots.npy"}
-    files = {"averaged_images": tmp_path / "none", "metrics": tmp_path / "m.json", "classes": tmp_path / "c.csv"}
-    evaluate_row("an", "nano", 0, **reference, **made, **files, device=CPU)
-    result = json.loads((tmp_path / "m.json").read_text())
+    result = evaluated(training, digits, generated, tmp_path)
     assert [point["step"] for point in result["curve"]] == steps
     reached = [point["step"] for point in result["curve"] if point["fid"] <= result["protocol"]["converged_fid"]]
     assert result["metrics"]["iterations"] == (reached[0] if reached else None)
@@ -260,3 +267,24 @@ def test_a_result_carries_its_training_and_its_curve_ends_where_that_diverged(
     assert result["training"] == training and result["metrics"]["generator_layout_information"] == 0.5
     assert result["provenance"]["checkpoint"] == str(generated / "generator-002.pt")
     assert result["provenance"]["checkpoint_sha256"] == sha256(generated / "generator-002.pt")
+
+
+def test_an_extractor_without_logits_gives_no_inception_score(digits, generated, tmp_path, monkeypatch):
+    training = {"key": "an/seed-0@0123456789abcdef", "status": "finished", "step": 2, "reason": None, "attention": {}}
+    with_logits = evaluated(training, digits, generated, tmp_path)
+
+    def without(*given) -> Extractor:
+        extractor = scale_extractor(*given)
+        return replace(extractor, name="features", forward=lambda images: (extractor.forward(images)[0], None))
+
+    monkeypatch.setattr("an.evaluation.reference.scale_extractor", without)
+    monkeypatch.setattr("an.evaluation.generation.scale_extractor", without)
+    files = {"features": tmp_path / "f.npy", "reference": tmp_path / "reference.json"}
+    extract_reference("nano", data=digits, classifier=generated / "classifier.pt", **files, device=CPU)
+    assert json.loads((tmp_path / "reference.json").read_text())["heldout_as_generated"].keys() == {"fid", "intra_fid"}
+    result = evaluated(training, digits, generated, tmp_path, tmp_path / "f.npy")
+    lacking = {"inception_score", "inception_score_1_split", "label_accuracy"}
+    expected = {name: value for name, value in with_logits["metrics"].items() if name not in lacking}
+    assert result["metrics"] == expected | {"label_accuracy": None}
+    told = {"extractor": "features", "inception_score_splits": None}
+    assert result["protocol"] == with_logits["protocol"] | told

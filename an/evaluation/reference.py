@@ -12,7 +12,8 @@ from ..metrics.frechet import frechet_distance
 from ..metrics.inception_score import inception_score
 from ..metrics.intra import per_class
 from ..seals import read_sealed, write_sealed
-from .extractors import extract, scale_extractor
+from .extraction import extract
+from .extractors import scale_extractor
 from .scores import real_side
 
 
@@ -38,8 +39,9 @@ def extract_reference(
     floor = {
         "fid": frechet_distance(heldout_features, real_side(extracted, device), device),
         "intra_fid": float(np.mean(by_class)),
-        "inception_score": inception_score(heldout_logits, scale.evaluation.splits),
     }
+    if heldout_logits is not None:
+        floor["inception_score"] = inception_score(heldout_logits, scale.evaluation.splits)
     counts = {"heldout": len(heldout.labels), "train": len(train.labels)}
     write_sealed(reference, {"heldout_as_generated": floor, "counts": counts}, provenance.made(device))
 

@@ -4,6 +4,7 @@ import numpy as np
 import torch
 
 from ..metrics.frechet import BLOCK, Moments, frechet_distance, moments
+from ..metrics.inception_score import inception_score
 from ..metrics.kernel import SIZE, SUBSETS, kernel_distance
 from ..metrics.manifold import manifold_metrics
 
@@ -20,6 +21,16 @@ def real_halves(features: np.ndarray, device: torch.device) -> list[np.ndarray |
     """Two halves of the reference features, drawn at random: one to choose by, one to score on."""
     order = np.random.default_rng(0).permutation(len(features))
     return [_rows(features, part, device) for part in np.array_split(order, 2)]
+
+
+def logit_metrics(logits: np.ndarray | None, splits: int) -> dict[str, float]:
+    """The inception score over splits and over all; neither of an extractor without logits."""
+    if logits is None:
+        return {}
+    return {
+        "inception_score": inception_score(logits, splits),
+        "inception_score_1_split": inception_score(logits, 1),
+    }
 
 
 def feature_metrics(features: np.ndarray, real: np.ndarray, device: torch.device) -> dict[str, float]:

@@ -111,13 +111,14 @@ def quality(table: int, scale_name: str, results: Path) -> Table:
         "n copies of one instance norm, the most is ln n. Effective regions: exp of the entropy of a pixel's layout. "
         "ρ and γ weigh the layer against its input."
     )
-    notes += [_ordering(metric, columns[metric], labels) for metric in ("fid", "inception_score")]
+    ranked = [metric for metric in ("fid", "inception_score") if all(metric in run["metrics"] for run in runs)]
+    notes += [_ordering(metric, columns[metric], labels) for metric in ranked]
     if table == 1:
         floor = read_sealed(results / "reference.json")["heldout_as_generated"]
         notes.append(
             f"The held-out real images, taken as generated, have FID {floor['fid']:.2f}, intra-FID "
-            f"{floor['intra_fid']:.2f}, IS {floor['inception_score']:.2f}. FID untrained: of each row's own generator "
-            "before its first step."
+            f"{floor['intra_fid']:.2f}, IS {number(floor.get('inception_score'), 2)}. FID untrained: of each row's own "
+            "generator before its first step."
         )
         p = runs[0]["protocol"]
         notes.append(

@@ -25,10 +25,12 @@ def seeds_note(runs: list[dict], labels: dict[str, str]) -> str:
 
 
 def protocol_of_generation(p: dict) -> str:
+    splits = p["inception_score_splits"]
+    scored = f"IS over {splits} splits" if splits else "no IS (the extractor gives no logits)"
     return (
         f"Protocol {params.digest(p)}: extractor {p['extractor']} ({p['extractor_sha256'][:12]}), "
         f"{p['generated']} generated images ({p['generated_per_snapshot']} for each FID along training) against "
-        f"{p['reference']}, IS over {p['inception_score_splits']} splits, intra-FID {p['intra_fid']}, "
+        f"{p['reference']}, {scored}, intra-FID {p['intra_fid']}, "
         f"resize {p['resize']}, {p['weights']} weights, {p['dtype']}."
     )
 
