@@ -71,6 +71,33 @@ def test_an_extractor_without_logits_has_no_inception_score(results, tmp_path, t
 
 
 @pytest.mark.parametrize("table", [1, 4])
+def test_inception_s_columns_stand_before_the_classifier_s(results, tmp_path, table):
+    measured = {"fid_inception": 30.25, "kid_inception": 0.01234, "precision_inception": 0.5, "recall_inception": 0.25}
+    protocol = {"extractor": "inception-2015", "extractor_sha256": "1" * 64, "generated": 40, "resize": "to 299"}
+    protocol |= {"reference": "60 training images drawn at random", "kid": "unbiased", "precision_recall": "3 nearest"}
+
+    def gain(run: dict) -> None:
+        run["metrics"] |= measured
+        run["protocol"]["inception"] = protocol | {"dtype": "float32"}
+
+    for name in params.load_rows("generation"):
+        for seed in (0, 1):
+            edit(results / name / f"seed-{seed}/metrics.json", gain)
+    gained = measured | {"inception_samples": 40}
+    edit(results / "reference.json", lambda result: result["heldout_as_generated"].update(gained))
+    render(table, "smoke", results, tmp_path)
+    text = (tmp_path / f"table{table}.md").read_text()
+    heading = next(line for line in text.splitlines() if line.startswith("| Model"))
+    names = [cell.strip() for cell in heading.split("|")]
+    first = ["FID, Inception ↓", "KID, Inception ↓", "precision, Inception ↑", "recall, Inception ↑"]
+    assert names[2:6] == first and "FID ↓" in names[6:]
+    assert " 30.25 ± 0.00 " in text and " 0.0123 ± 0.0000 " in text
+    assert "extractor inception-2015 (111111111111), the first 40 generated images against 60 training images" in text
+    assert ("By Inception 40 of them have FID 30.25, KID 0.0123" in text) == (table == 1)
+    assert "fid_inception" in pd.read_csv(tmp_path / f"table{table}.csv")
+
+
+@pytest.mark.parametrize("table", [1, 4])
 def test_what_the_layers_do_stands_beside_the_scores(results, tmp_path, table):
     render(table, "smoke", results, tmp_path)
     frame = pd.read_csv(tmp_path / f"table{table}.csv").set_index("row")

@@ -16,6 +16,8 @@ from .extraction import Extractor
 from .inception import inception_extractor, inception_file
 from .packaged import Missing
 
+INCEPTION_BATCH = 64  # images at most: the largest map of one, 64 channels of 147x147, takes 5.5 MB
+
 
 def load_classifier(
     scale: params.Scale, num_classes: int, weights: str | Path, device: torch.device
@@ -38,6 +40,14 @@ def scale_extractor(scale: params.Scale, num_classes: int, classifier: str | Pat
     if settings.extractor == "classifier":
         return classifier_extractor(scale, num_classes, classifier, device)
     return inception_extractor(settings.inception_weights, device, settings.inception_sha256)
+
+
+def inception_beside(scale: params.Scale, device: torch.device) -> tuple[Extractor, dict]:
+    """The Inception that measures beside a scale's own extractor, and the protocol of the real features it makes."""
+    settings = scale.evaluation
+    network = inception_extractor(settings.inception_weights, device, settings.inception_sha256)
+    reference = f"{settings.inception.reference} training images drawn at random, all where there are fewer"
+    return network, {**network.protocol(min(settings.batch, INCEPTION_BATCH), device), "reference": reference}
 
 
 NAMES = ("inception", "efficientnet-lite0", "classifier")

@@ -14,10 +14,18 @@ from ..metrics.inception_score import inception_score
 from ..metrics.intra import intra_means, intra_protocols
 from ..seals import read_sealed
 from .extraction import extract
-from .extractors import scale_extractor
+from .extractors import inception_beside, scale_extractor
 from .measured import write_measured
 from .reference import open_reference
-from .scores import feature_metrics, feature_protocol, fid_by_count, logit_metrics, real_halves, real_side
+from .scores import (
+    feature_metrics,
+    feature_protocol,
+    fid_by_count,
+    inception_metrics,
+    logit_metrics,
+    real_halves,
+    real_side,
+)
 
 
 def evaluate_row(
@@ -28,6 +36,7 @@ def evaluate_row(
     data: str | Path,
     classifier: str | Path,
     features: str | Path,  # of the training split
+    inception_features: str | Path,  # of those of it that Inception sees, where the scale has it see some
     checkpoints: str | Path,  # folder of the row's, for the last generator's checksum
     training: str | Path,  # JSON: what the training run says of itself
     images: str | Path,
@@ -92,6 +101,13 @@ def evaluate_row(
         }
         if averaged_logits is not None:
             measured["inception_score_averaged"] = inception_score(averaged_logits, scale.evaluation.splits)
+    beside = {}
+    if scale.evaluation.inception:
+        network, beside = inception_beside(scale, device)
+        real_seen = open_reference(inception_features, train.sha256, beside)
+        seen, _ = extract(network, samples[: scale.evaluation.inception.samples], beside["batch"], f"{what}, Inception")
+        measured |= inception_metrics(seen, real_seen, device)
+        beside = {"inception": {**beside, "generated": len(seen), **feature_protocol(seen, real_seen)}}
     with written_whole(classes) as temporary:
         by_class.to_csv(temporary, index=False)
     protocol = {
@@ -106,6 +122,7 @@ def evaluate_row(
         "intra_fid": f"mean over {len(by_class)} classes, {len(samples) // len(by_class)} generated each",
         "weights": "raw; averaged where a metric says so" if scale.ema else "raw",
         **feature_protocol(sampled, real_features),
+        **beside,
     }
     write_measured(
         metrics,

@@ -43,6 +43,13 @@ def feature_metrics(features: np.ndarray, real: np.ndarray, device: torch.device
     }
 
 
+def inception_metrics(features: np.ndarray, real: np.ndarray, device: torch.device) -> dict[str, float]:
+    """FID and ``feature_metrics`` of Inception's features, named apart from those of a scale's own extractor."""
+    measured = {"fid": frechet_distance(features, real_side(real, device), device)}
+    measured |= feature_metrics(features, real, device)
+    return {f"{name}_inception": value for name, value in measured.items()}
+
+
 def feature_protocol(features: np.ndarray, real: np.ndarray) -> dict:
     """What ``feature_metrics`` does to features of these shapes."""
     counts = [min(MANIFOLD_SAMPLES, len(side)) for side in (features, real)]

@@ -35,6 +35,15 @@ def protocol_of_generation(p: dict) -> str:
     )
 
 
+def protocol_beside(p: dict) -> str:
+    """Of the columns that are on Inception's features."""
+    return (
+        f"Inception: extractor {p['extractor']} ({p['extractor_sha256'][:12]}), the first {p['generated']} generated "
+        f"images against {p['reference']}; KID {p['kid']}; precision and recall {p['precision_recall']}; resize "
+        f"{p['resize']}, {p['dtype']}. FID of so few images is larger than of many; KID is not."
+    )
+
+
 def protocol_of_inpainting(p: dict) -> str:
     return (
         f"Protocol {params.digest(p)}: {p['images']} test images ({p['test_sha256']['heldout_images.npy'][:12]}), "
