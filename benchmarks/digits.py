@@ -23,7 +23,8 @@ from an.data.loading import open_split
 from an.data.preparation import prepare
 from an.devices import keep_freed_memory
 from an.evaluation.classifier import fit_classifier
-from an.evaluation.extractors import classifier_extractor, extract
+from an.evaluation.extraction import extract
+from an.evaluation.extractors import classifier_extractor
 from an.metrics.frechet import frechet_distance
 from an.metrics.inception_score import inception_score
 from an.metrics.manifold import manifold_metrics
@@ -76,6 +77,7 @@ def measure(attention: dict | None, seed: int, folder: Path) -> dict[str, float]
     sample(job.generator, labels, seed, batch=100, out=images, device=DEVICE)
     extractor = classifier_extractor(sizes, CLASSES, folder / "classifier.pt", DEVICE)
     (features, logits), (real, _) = (extract(extractor, i, 100, "features") for i in (images, np.array(train.images)))
+    assert logits is not None, "a classifier has them"
     scores = {
         "FID": frechet_distance(features, real, DEVICE),
         "IS": inception_score(logits, 10),

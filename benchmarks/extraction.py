@@ -15,12 +15,12 @@ import numpy as np
 import torch
 from common import machine, pick_device, report
 from PIL import Image
-from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
 from torch_fidelity.metric_fid import fid_features_to_statistics, fid_statistics_to_metric
 from torch_fidelity.utils import create_feature_extractor, get_featuresdict_from_dataset, prepare_input_from_descriptor
 
-from an.evaluation.extractors import extract, inception_extractor
+from an.evaluation.extraction import extract
 from an.evaluation.images import open_images
+from an.evaluation.inception import inception_extractor, port
 from an.metrics.frechet import frechet_distance
 
 BATCH, SIZE = 64, 128
@@ -39,18 +39,16 @@ def pictures(count: int, seed: int, noise: float) -> np.ndarray:
 def random_weights(file: Path) -> Path:
     """Kaiming convolutions, batch statistics of one batch of pictures."""
     torch.manual_seed(0)
-    load, torch.load = torch.load, lambda *a, **k: {}
-    load_state, FeatureExtractorInceptionV3.load_state_dict = (
-        FeatureExtractorInceptionV3.load_state_dict,
-        lambda *a: None,
-    )
-    network = FeatureExtractorInceptionV3("inception-v3-compat", ["2048"], "none").train()
-    torch.load, FeatureExtractorInceptionV3.load_state_dict = load, load_state
+    network = port("2048").train()
     for module in network.modules():
         if isinstance(module, torch.nn.Conv2d):
             torch.nn.init.kaiming_normal_(module.weight)
         elif isinstance(module, torch.nn.BatchNorm2d):
+            module.reset_parameters()
             module.momentum = 1.0
+    head = network.get_submodule("fc")
+    assert isinstance(head, torch.nn.Linear)
+    head.reset_parameters()
     with torch.no_grad():
         network(torch.from_numpy(pictures(16, 9, 8)).permute(0, 3, 1, 2))
     torch.save(network.state_dict(), file)

@@ -48,6 +48,41 @@ def digits(tmp_path_factory) -> Path:
     return folder
 
 
+@pytest.fixture(scope="session")
+def weights(tmp_path_factory):
+    """A randomly initialised Inception in the port's own format, its statistics those of a batch of pictures."""
+    from pictures import pictures
+    from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
+
+    from an.evaluation.inception import port
+
+    with pytest.MonkeyPatch.context() as patch, torch.random.fork_rng():
+        torch.manual_seed(0)
+        patch.setattr(FeatureExtractorInceptionV3, "INPUT_IMAGE_SIZE", 75)
+        network = port("2048").train()
+        for module in network.modules():
+            if isinstance(module, torch.nn.Conv2d):
+                torch.nn.init.kaiming_normal_(module.weight)
+            elif isinstance(module, torch.nn.BatchNorm2d):
+                module.reset_parameters()
+                module.momentum = 1.0
+        torch.nn.init.normal_(network.fc.weight, std=0.05)
+        torch.nn.init.zeros_(network.fc.bias)
+        with torch.no_grad():
+            network(torch.from_numpy(pictures(64, 99, 8)[0]).permute(0, 3, 1, 2))
+    file = tmp_path_factory.mktemp("inception") / "weights.pth"
+    torch.save(network.state_dict(), file)
+    return file
+
+
+@pytest.fixture
+def small(monkeypatch):
+    """Inception resizes to 75 instead of 299 pixels, for both sides of a comparison: a sixteenth of the work."""
+    from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
+
+    monkeypatch.setattr(FeatureExtractorInceptionV3, "INPUT_IMAGE_SIZE", 75)
+
+
 def copy_project(target: Path) -> Path:
     """A working copy of what git would hand to a newcomer, without its history."""
     files = ["ls-files", "-z", "--cached", "--others", "--exclude-standard"]

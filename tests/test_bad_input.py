@@ -272,6 +272,16 @@ FAULTS = [
     ("scales/nano.yaml", lambda c: c["evaluation"].update(converged_fid=INF), "evaluation.converged_fid' is inf"),
     ("scales/nano.yaml", lambda c: c["inpainting"].update(lr=NAN), "inpainting.lr' is nan"),
     ("scales/nano.yaml", lambda c: c["timing"].update(memory_gb=INF), "timing.memory_gb' is inf"),
+    (
+        "scales/nano.yaml",
+        lambda c: c["evaluation"].update(inception={"samples": 101, "reference": 10}),
+        "evaluation: inception.samples exceed samples, of which they are the first",
+    ),
+    (
+        "scales/nano.yaml",
+        lambda c: c["evaluation"].update(inception={"samples": 10, "reference": 10}, extractor="inception-2015"),
+        "evaluation: inception stands beside the classifier: leave it out where the extractor is Inception",
+    ),
     ("rows.yaml", lambda c: c["an"].update(classifier_weight=INF), "key 'an.classifier_weight' is inf"),
     ("rows.yaml", lambda c: c["an"]["attention"].update(temperature=NAN), "key 'an.attention.temperature' is nan"),
     ("published.yaml", lambda c: c["table1"]["an"].update(fid=NAN), "key 'table1.an.fid' is nan"),

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 from conftest import example
+from pictures import pictures, save
 from PIL import Image
 from scipy.spatial.distance import cdist
 from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
@@ -13,9 +14,10 @@ from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorIncepti
 from an.__main__ import main
 from an.errors import UserError
 from an.evaluation import folders as evaluation
-from an.evaluation.extractors import Extractor, extract, inception_extractor
+from an.evaluation.extraction import Extractor, extract
 from an.evaluation.folders import evaluate
 from an.evaluation.images import open_images
+from an.evaluation.inception import inception_extractor
 from an.evaluation.reference import open_reference, source
 from an.metrics.frechet import frechet_distance
 from an.metrics.intra import intra_means, intra_protocols, per_class
@@ -24,54 +26,6 @@ from an.seals import write_sealed
 pytestmark = pytest.mark.slow
 
 CPU = torch.device("cpu")
-
-
-@pytest.fixture(scope="session")
-def weights(tmp_path_factory):
-    """A randomly initialised Inception in the port's own format, its statistics those of a batch of pictures."""
-    with pytest.MonkeyPatch.context() as patch, torch.random.fork_rng():
-        torch.manual_seed(0)
-        patch.setattr(torch, "load", lambda *a, **k: {})
-        patch.setattr(FeatureExtractorInceptionV3, "load_state_dict", lambda self, state: None)
-        patch.setattr(FeatureExtractorInceptionV3, "INPUT_IMAGE_SIZE", 75)
-        network = FeatureExtractorInceptionV3("inception-v3-compat", ["2048"], "none").train()
-        for module in network.modules():
-            if isinstance(module, torch.nn.Conv2d):
-                torch.nn.init.kaiming_normal_(module.weight)
-            elif isinstance(module, torch.nn.BatchNorm2d):
-                module.momentum = 1.0
-        torch.nn.init.normal_(network.fc.weight, std=0.05)
-        with torch.no_grad():
-            network(torch.from_numpy(pictures(64, 99, 8)[0]).permute(0, 3, 1, 2))
-    file = tmp_path_factory.mktemp("inception") / "weights.pth"
-    torch.save(network.state_dict(), file)
-    return file
-
-
-@pytest.fixture
-def small(monkeypatch):
-    """Inception resizes to 75 instead of 299 pixels, for both sides of a comparison: a sixteenth of the work."""
-    monkeypatch.setattr(FeatureExtractorInceptionV3, "INPUT_IMAGE_SIZE", 75)
-
-
-def pictures(count, seed, noise):
-    """Coloured digits, shifted in brightness."""
-    from sklearn.datasets import load_digits
-
-    rng = np.random.default_rng(seed)
-    digits = load_digits()
-    chosen = rng.choice(len(digits.images), count, replace=False)
-    grey = np.kron(digits.images[chosen], np.ones((1, 4, 4)))[..., None] * rng.uniform(4, 15, (count, 1, 1, 3))
-    images = (grey + rng.normal(0, noise, grey.shape)).clip(0, 255).astype(np.uint8)
-    return images, digits.target[chosen]
-
-
-def save(folder, images, labels=None):
-    for number, image in enumerate(images):
-        place = folder if labels is None else folder / f"class{labels[number]}"
-        place.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(image).save(place / f"{number:05d}.png")
-    return folder
 
 
 @pytest.fixture(scope="module")
@@ -340,7 +294,7 @@ def other_weights(tmp_path, real):
 
 
 def missing_weights(tmp_path, real):
-    return {"weights": tmp_path / "w.pth"}, r"w\.pth is missing: give --weights the port's file"
+    return {"weights": tmp_path / "w.pth"}, r"w\.pth is missing: name the file of the weights, or leave"
 
 
 def missing_samples(tmp_path, real):

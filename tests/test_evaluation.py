@@ -1,6 +1,7 @@
 """Distances and scores against other libraries' results; the classifier; generation."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -15,8 +16,10 @@ from an.data.loading import to_device
 from an.errors import UserError
 from an.evaluation import frechet_distance
 from an.evaluation.classifier import FeatureClassifier, measure, train_classifier
-from an.evaluation.extractors import Extractor, extract
+from an.evaluation.extraction import Extractor, extract
+from an.evaluation.extractors import scale_extractor
 from an.evaluation.generation import evaluate_row
+from an.evaluation.inception import inception_extractor
 from an.evaluation.reference import extract_reference
 from an.files import sha256
 from an.metrics.frechet import frechet_from_moments, moments
@@ -223,7 +226,11 @@ def generated(digits, tmp_path_factory):
     torch.manual_seed(0)
     network = FeatureClassifier(params.load_scale("nano").evaluation.classifier.channels, 10)
     save_tensors(folder / "classifier.pt", network.state_dict())
-    files = {"classifier": folder / "classifier.pt", "features": folder / "f.npy"}
+    files = {
+        "classifier": folder / "classifier.pt",
+        "features": folder / "f.npy",
+        "inception_features": folder / "none",
+    }
     extract_reference("nano", data=digits, **files, reference=folder / "reference.json", device=CPU)
     rng, real = np.random.default_rng(0), np.load(digits / "train_images.npy")
     np.save(folder / "samples.npy", real[:100])
@@ -232,6 +239,21 @@ def generated(digits, tmp_path_factory):
     write_sealed(folder / "samples.npy.json", {}, files=[folder / "samples.npy", folder / "snapshots.npy"])
     (folder / "generator-002.pt").write_bytes(b"the last good generator")
     return folder
+
+
+FINISHED = {"key": "an/seed-0@0123456789abcdef", "status": "finished", "step": 2, "reason": None, "attention": {}}
+
+
+def evaluated(training: dict, digits, generated, folder, features=None) -> dict:
+    """The result of evaluating what a training is said to have made."""
+    write_sealed(folder / "training.json", training, {"seconds": 1.0}, [generated / "generator-002.pt"])
+    reference = {"data": digits, "classifier": generated / "classifier.pt", "features": features or generated / "f.npy"}
+    reference["inception_features"] = folder / "inception.npy"
+    made = {"checkpoints": generated, "training": folder / "training.json"}
+    made |= {"images": generated / "samples.npy", "snapshot_images": generated / "snapshots.npy"}
+    files = {"averaged_images": folder / "none", "metrics": folder / "m.json", "classes": folder / "c.csv"}
+    evaluate_row("an", "nano", 0, **reference, **made, **files, device=CPU)
+    return json.loads((folder / "m.json").read_text())
 
 
 @pytest.mark.parametrize(
@@ -243,13 +265,7 @@ def test_a_result_carries_its_training_and_its_curve_ends_where_that_diverged(
 ):
     training = {"key": "an/seed-0@0123456789abcdef", "status": status, "step": step, "reason": None}
     training["attention"] = {"generator_layout_information": 0.5}
-    write_sealed(tmp_path / "training.json", training, {"seconds": 1.0}, [generated / "generator-002.pt"])
-    reference = {"data": digits, "classifier": generated / "classifier.pt", "features": generated / "f.npy"}
-    made = {"checkpoints": generated, "training": tmp_path / "training.json"}
-    made |= {"images": generated / "samples.npy", "snapshot_images": generated / "snapshots.npy"}
-    files = {"averaged_images": tmp_path / "none", "metrics": tmp_path / "m.json", "classes": tmp_path / "c.csv"}
-    evaluate_row("an", "nano", 0, **reference, **made, **files, device=CPU)
-    result = json.loads((tmp_path / "m.json").read_text())
+    result = evaluated(training, digits, generated, tmp_path)
     assert [point["step"] for point in result["curve"]] == steps
     reached = [point["step"] for point in result["curve"] if point["fid"] <= result["protocol"]["converged_fid"]]
     assert result["metrics"]["iterations"] == (reached[0] if reached else None)
@@ -260,3 +276,57 @@ def test_a_result_carries_its_training_and_its_curve_ends_where_that_diverged(
     assert result["training"] == training and result["metrics"]["generator_layout_information"] == 0.5
     assert result["provenance"]["checkpoint"] == str(generated / "generator-002.pt")
     assert result["provenance"]["checkpoint_sha256"] == sha256(generated / "generator-002.pt")
+
+
+def test_an_extractor_without_logits_gives_no_inception_score(digits, generated, tmp_path, monkeypatch):
+    with_logits = evaluated(FINISHED, digits, generated, tmp_path)
+
+    def without(*given) -> Extractor:
+        extractor = scale_extractor(*given)
+        return replace(extractor, name="features", forward=lambda images: (extractor.forward(images)[0], None))
+
+    monkeypatch.setattr("an.evaluation.reference.scale_extractor", without)
+    monkeypatch.setattr("an.evaluation.generation.scale_extractor", without)
+    files = {"features": tmp_path / "f.npy", "reference": tmp_path / "reference.json"}
+    files["inception_features"] = tmp_path / "none"
+    extract_reference("nano", data=digits, classifier=generated / "classifier.pt", **files, device=CPU)
+    assert json.loads((tmp_path / "reference.json").read_text())["heldout_as_generated"].keys() == {"fid", "intra_fid"}
+    result = evaluated(FINISHED, digits, generated, tmp_path, tmp_path / "f.npy")
+    lacking = {"inception_score", "inception_score_1_split", "label_accuracy"}
+    expected = {name: value for name, value in with_logits["metrics"].items() if name not in lacking}
+    assert result["metrics"] == expected | {"label_accuracy": None}
+    told = {"extractor": "features", "inception_score_splits": None}
+    assert result["protocol"] == with_logits["protocol"] | told
+
+
+def test_inception_beside_the_classifier(digits, generated, tmp_path, monkeypatch, weights, small):
+    alone = evaluated(FINISHED, digits, generated, tmp_path)
+    nano = params.load_scale("nano").model_dump()
+    nano["evaluation"] |= {"inception": {"samples": 40, "reference": 60}, "inception_weights": str(weights)}
+    scale = params.Scale.model_validate(nano)
+    monkeypatch.setattr(params, "load_scale", lambda name: scale)
+    files = {"features": tmp_path / "f.npy", "inception_features": tmp_path / "inception.npy"}
+    floor = tmp_path / "reference.json"
+    extract_reference("nano", data=digits, classifier=generated / "classifier.pt", **files, reference=floor, device=CPU)
+    result = evaluated(FINISHED, digits, generated, tmp_path)
+    assert {name: result["metrics"][name] for name in alone["metrics"]} == alone["metrics"], "as without it"
+    real = np.load(tmp_path / "inception.npy")
+    seen, _ = extract(inception_extractor(weights, CPU), np.load(generated / "samples.npy")[:40], 50, "test")
+    assert real.shape == (60, 2048) and result["metrics"]["fid_inception"] == pytest.approx(
+        frechet_distance(seen, real)
+    )
+    assert result["metrics"].keys() - alone["metrics"].keys() == {
+        f"{name}_inception" for name in ("fid", "kid", "kid_sd", "precision", "recall", "density", "coverage")
+    }
+    told = result["protocol"].pop("inception")
+    assert result["protocol"] == alone["protocol"]
+    assert (told["extractor"], told["generated"], told["kid"]) == (
+        "inception-2015",
+        40,
+        "unbiased, cubic kernel, 100 subsets of 40",
+    )
+    heldout = json.loads(floor.read_text())["heldout_as_generated"]
+    assert heldout["inception_samples"] == 40 and 0 < heldout["fid_inception"] < result["metrics"]["fid_inception"] * 10
+    (tmp_path / "inception.npy").write_bytes(b"")
+    with pytest.raises(UserError, match=r"inception\.npy was changed after it was made"):
+        evaluated(FINISHED, digits, generated, tmp_path)

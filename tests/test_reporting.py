@@ -1,5 +1,6 @@
 """Tables from result files: what is shown, what is exact, what is refused."""
 
+import json
 from html.parser import HTMLParser
 
 import pandas as pd
@@ -11,6 +12,7 @@ from an.errors import UserError
 from an.reporting.cells import Cell
 from an.reporting.explain import explain
 from an.reporting.render import render, render_index
+from an.reporting.summary import summarise_scores
 from an.reporting.tables import TITLES, build
 from an.seals import read_sealed
 
@@ -36,6 +38,63 @@ def test_table_1_means_spreads_and_published_numbers(results, tmp_path):
     # The paper ranks AN below SA-GAN below SN-GAN*; here each is one apart, the other way, with spread 2.
     assert "AN (ours) < SA-GAN not decided with n = 2 seeds (-1 [" in text
     assert r"15.00 $\pm$ 1.41" in (tmp_path / "table1.tex").read_text()
+
+
+@pytest.mark.parametrize("table", [1, 4])
+def test_an_extractor_without_logits_has_no_inception_score(results, tmp_path, table):
+    def lose(run: dict) -> None:
+        del run["metrics"]["inception_score"]
+        run["protocol"]["inception_score_splits"] = None
+
+    for name in params.load_rows("generation"):
+        for seed in (0, 1):
+            edit(results / name / f"seed-{seed}/metrics.json", lose)
+    edit(results / "reference.json", lambda result: result["heldout_as_generated"].pop("inception_score"))
+    render(table, "smoke", results, tmp_path)
+    text = (tmp_path / f"table{table}.md").read_text()
+    lines = text.splitlines()
+    heading = next(line for line in lines if line.startswith("| Model"))
+    column = [cell.strip() for cell in heading.split("|")].index("IS ↑")
+    assert {line.split("|")[column].strip() for line in lines[lines.index(heading) + 2 :] if line.startswith("|")} == {
+        "-"
+    }
+    assert (
+        "no IS (the extractor gives no logits)" in text and "ordering by IS" not in text and "ordering by FID" in text
+    )
+    assert ("intra-FID 1.00, IS -." in text) == (table == 1)
+    summarise_scores("smoke", results, tmp_path / "summary.json")
+    assert json.loads((tmp_path / "summary.json").read_text())["an"] == {
+        "fid": 15,
+        "intra_fid": 20,
+        "inception_score": None,
+    }
+
+
+@pytest.mark.parametrize("table", [1, 4])
+def test_inception_s_columns_stand_before_the_classifier_s(results, tmp_path, table):
+    measured = {"fid_inception": 30.25, "kid_inception": 0.01234, "precision_inception": 0.5, "recall_inception": 0.25}
+    protocol = {"extractor": "inception-2015", "extractor_sha256": "1" * 64, "generated": 40, "resize": "to 299"}
+    protocol |= {"reference": "60 training images drawn at random", "kid": "unbiased", "precision_recall": "3 nearest"}
+
+    def gain(run: dict) -> None:
+        run["metrics"] |= measured
+        run["protocol"]["inception"] = protocol | {"dtype": "float32"}
+
+    for name in params.load_rows("generation"):
+        for seed in (0, 1):
+            edit(results / name / f"seed-{seed}/metrics.json", gain)
+    gained = measured | {"inception_samples": 40}
+    edit(results / "reference.json", lambda result: result["heldout_as_generated"].update(gained))
+    render(table, "smoke", results, tmp_path)
+    text = (tmp_path / f"table{table}.md").read_text()
+    heading = next(line for line in text.splitlines() if line.startswith("| Model"))
+    names = [cell.strip() for cell in heading.split("|")]
+    first = ["FID, Inception ↓", "KID, Inception ↓", "precision, Inception ↑", "recall, Inception ↑"]
+    assert names[2:6] == first and "FID ↓" in names[6:]
+    assert " 30.25 ± 0.00 " in text and " 0.0123 ± 0.0000 " in text
+    assert "extractor inception-2015 (111111111111), the first 40 generated images against 60 training images" in text
+    assert ("By Inception 40 of them have FID 30.25, KID 0.0123" in text) == (table == 1)
+    assert "fid_inception" in pd.read_csv(tmp_path / f"table{table}.csv")
 
 
 @pytest.mark.parametrize("table", [1, 4])

@@ -12,15 +12,15 @@ from ..devices import describe
 from ..errors import UserError
 from ..files import write_json
 from ..metrics.frechet import frechet_distance, moments
-from ..metrics.inception_score import inception_score
 from ..metrics.intra import check_classes, intra_means, intra_protocols, members
-from .extractors import batches, extract, inception_extractor
+from .extraction import Extractor, batches, extract
+from .extractors import named_extractor
 from .images import ImageArray, ImageFolder, open_images, read_labels
 from .reference import source
-from .scores import feature_metrics, feature_protocol, fid_by_count, real_side
+from .scores import feature_metrics, feature_protocol, fid_by_count, logit_metrics, real_side
 from .statistics import cached_features, load_statistics, save_statistics
 
-BATCH = 64
+BATCH, SPLITS = 64, 10
 LEAST = 10  # images on each side: ten splits of the inception score, six neighbours, five parts of the extrapolation
 USUAL = 50_000  # samples behind most published FIDs
 Images = ImageFolder | ImageArray
@@ -34,7 +34,9 @@ def evaluate(
     device: torch.device,
     labels: str | Path | None = None,
     reference_labels: str | Path | None = None,
-    weights: str | Path | None = None,
+    extractor: str = "inception",  # or another of extractors.NAMES
+    scale: str = "smoke",  # whose classifier, where that is the extractor
+    weights: str | Path | None = None,  # of the extractor, in place of those found
     save_reference: str | Path | None = None,  # receives the reference's .npz
     cache: str | Path | None = None,  # folder that keeps the reference's features
 ) -> dict:
@@ -52,20 +54,22 @@ def evaluate(
     real = None if statistics_given else open_images(reference, LEAST)
     given = (labels, reference_labels)
     classes = None if real is None else _labels([(samples, generated), (reference, real)], *given)
-    extractor = inception_extractor(weights, device)
-    protocol = extractor.protocol(BATCH, device)
+    network = named_extractor(extractor, weights, scale, device)
+    for path, images in ((samples, generated), (reference, real)):
+        _check_size(network, path, images)
+    protocol = network.protocol(BATCH, device)
     if statistics_given:
         # Statistics of another extractor are refused before the long pass over the samples.
-        features, _ = next(batches(extractor, generated[:LEAST], BATCH, str(samples)))
+        features, _ = next(batches(network, generated[:LEAST], BATCH, str(samples)))
         moments_given, made_from = load_statistics(reference, protocol, features.shape[1])
 
     Path(json).parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=Path(json).parent, prefix=".features-") as folder:
-        features, logits = extract(extractor, generated, BATCH, str(samples), file=Path(folder) / "samples.npy")
+        features, logits = extract(network, generated, BATCH, str(samples), file=Path(folder) / "samples.npy")
         if real is None:
             real_features, side = None, moments_given
         else:
-            real_features = cached_features(extractor, real, protocol, str(reference), folder=cache or folder)
+            real_features = cached_features(network, real, protocol, str(reference), folder=cache or folder)
             side = real_side(real_features, device)
             made_from = source(real.sha256, protocol)
             if save_reference:
@@ -77,7 +81,7 @@ def evaluate(
                 **_counts(generated, real, side),
                 "reference_sha256": made_from.get("data_sha256"),
                 "reference_key": made_from.get("key"),
-                "inception_score_splits": 10,
+                "inception_score_splits": None if logits is None else SPLITS,
                 **({} if real_features is None else feature_protocol(features, real_features)),
             },
             "provenance": {
@@ -113,15 +117,20 @@ def _labels(
     return left, right
 
 
+def _check_size(network: Extractor, path: str | Path, images: Images | None) -> None:
+    """Raise UserError when the network takes no images of their size."""
+    size = network.size
+    if images is not None and size is not None and images.size[:2] != (size, size):
+        raise UserError(
+            f"{path} has images of {images.size[1]}x{images.size[0]} pixels, this classifier takes {size}x{size}: name "
+            "the --scale whose classifier takes them, or another --extractor."
+        )
+
+
 def _measure(features, logits, side, *, real_features, classes, device) -> dict:
     fid = frechet_distance(features, side, device)
     counts, limit = fid_by_count(features, side, fid, device)
-    metrics = {
-        "fid": fid,
-        "fid_infinity": limit,
-        "inception_score": inception_score(logits, 10),
-        "inception_score_1_split": inception_score(logits, 1),
-    }
+    metrics = {"fid": fid, "fid_infinity": limit, **logit_metrics(logits, SPLITS)}
     result = {"metrics": metrics, "fid_by_count": counts}
     if real_features is not None:
         metrics |= feature_metrics(features, real_features, device)

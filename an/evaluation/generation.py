@@ -13,10 +13,19 @@ from ..metrics.frechet import frechet_distance
 from ..metrics.inception_score import inception_score
 from ..metrics.intra import intra_means, intra_protocols
 from ..seals import read_sealed
-from .extractors import extract, scale_extractor
+from .extraction import extract
+from .extractors import inception_beside, scale_extractor
 from .measured import write_measured
 from .reference import open_reference
-from .scores import feature_metrics, feature_protocol, fid_by_count, real_halves, real_side
+from .scores import (
+    feature_metrics,
+    feature_protocol,
+    fid_by_count,
+    inception_metrics,
+    logit_metrics,
+    real_halves,
+    real_side,
+)
 
 
 def evaluate_row(
@@ -27,6 +36,7 @@ def evaluate_row(
     data: str | Path,
     classifier: str | Path,
     features: str | Path,  # of the training split
+    inception_features: str | Path,  # of those of it that Inception sees, where the scale has it see some
     checkpoints: str | Path,  # folder of the row's, for the last generator's checksum
     training: str | Path,  # JSON: what the training run says of itself
     images: str | Path,
@@ -66,11 +76,13 @@ def evaluate_row(
     fid = frechet_distance(sampled, real, device)
     counts, limit = fid_by_count(sampled, real, fid, device)
     # The classes that Inception's logits stand for are not numbered as the data's.
-    right = float((logits.argmax(1) == labels).mean()) if extractor.name == "classifier" else None
+    right = None
+    if logits is not None and extractor.name == "classifier":
+        right = float((logits.argmax(1) == labels).mean())
     measured = {
         "fid": fid,
         "intra_fid": float(by_class["intra_fid"].mean()),
-        "inception_score": inception_score(logits, scale.evaluation.splits),
+        **logit_metrics(logits, scale.evaluation.splits),
         "iterations": next((p["step"] for p in curve if p["fid"] <= scale.evaluation.converged_fid), None),
         "iterations_best": best["step"],
         "fid_best": best["fid_second_half"],  # chosen on the other half
@@ -78,7 +90,6 @@ def evaluate_row(
         "fid_untrained": curve[0]["fid"],
         "label_accuracy": right,
         "fid_infinity": limit,
-        "inception_score_1_split": inception_score(logits, 1),
         **feature_metrics(sampled, real_features, device),
         **intra_means(by_class),
         **trained["attention"],
@@ -89,8 +100,16 @@ def evaluate_row(
         measured |= {
             "fid_averaged": frechet_distance(averaged_features, real, device),
             "intra_fid_averaged": float(averaged["intra_fid"].mean()),
-            "inception_score_averaged": inception_score(averaged_logits, scale.evaluation.splits),
         }
+        if averaged_logits is not None:
+            measured["inception_score_averaged"] = inception_score(averaged_logits, scale.evaluation.splits)
+    beside: dict = {}
+    if counts_beside := scale.evaluation.inception:
+        network, beside = inception_beside(scale, counts_beside, device)
+        real_seen = open_reference(inception_features, train.sha256, beside)
+        seen, _ = extract(network, samples[: counts_beside.samples], beside["batch"], f"{what}, Inception")
+        measured |= inception_metrics(seen, real_seen, device)
+        beside = {"inception": {**beside, "generated": len(seen), **feature_protocol(seen, real_seen)}}
     with written_whole(classes) as temporary:
         by_class.to_csv(temporary, index=False)
     protocol = {
@@ -99,12 +118,13 @@ def evaluate_row(
         "generated_per_snapshot": snapshots.shape[1],
         "reference": f"all {len(real_features)} training images",
         "reference_sha256": train.sha256,
-        "inception_score_splits": scale.evaluation.splits,
+        "inception_score_splits": None if logits is None else scale.evaluation.splits,
         "converged_fid": scale.evaluation.converged_fid,
         "best": "the snapshot nearest to one half of the reference, scored on the other half",
         "intra_fid": f"mean over {len(by_class)} classes, {len(samples) // len(by_class)} generated each",
         "weights": "raw; averaged where a metric says so" if scale.ema else "raw",
         **feature_protocol(sampled, real_features),
+        **beside,
     }
     write_measured(
         metrics,

@@ -6,14 +6,15 @@ import numpy as np
 import torch
 
 from .. import params, provenance
-from ..data.loading import open_split
+from ..data.loading import Prepared, open_split
 from ..errors import UserError
 from ..metrics.frechet import frechet_distance
 from ..metrics.inception_score import inception_score
 from ..metrics.intra import per_class
 from ..seals import read_sealed, write_sealed
-from .extractors import extract, scale_extractor
-from .scores import real_side
+from .extraction import extract
+from .extractors import inception_beside, scale_extractor
+from .scores import inception_metrics, real_side
 
 
 def extract_reference(
@@ -22,6 +23,7 @@ def extract_reference(
     data: str | Path,
     classifier: str | Path,
     features: str | Path,  # receives float32 [N, D] of the training split, and beside it a .json of their source
+    inception_features: str | Path,  # receives the same of those that Inception sees, where the scale has it see some
     reference: str | Path,  # receives the metrics of the held-out images, as if they were generated
     device: torch.device,
 ) -> None:
@@ -38,10 +40,34 @@ def extract_reference(
     floor = {
         "fid": frechet_distance(heldout_features, real_side(extracted, device), device),
         "intra_fid": float(np.mean(by_class)),
-        "inception_score": inception_score(heldout_logits, scale.evaluation.splits),
     }
-    counts = {"heldout": len(heldout.labels), "train": len(train.labels)}
-    write_sealed(reference, {"heldout_as_generated": floor, "counts": counts}, provenance.made(device))
+    if heldout_logits is not None:
+        floor["inception_score"] = inception_score(heldout_logits, scale.evaluation.splits)
+    if counts := scale.evaluation.inception:
+        floor |= _floor_by_inception(scale, counts, train, heldout, file=inception_features, device=device)
+    of_splits = {"heldout": len(heldout.labels), "train": len(train.labels)}
+    write_sealed(reference, {"heldout_as_generated": floor, "counts": of_splits}, provenance.made(device))
+
+
+def _floor_by_inception(
+    scale: params.Scale,
+    counts: params.Inception,
+    train: Prepared,
+    heldout: Prepared,
+    *,
+    file: str | Path,
+    device: torch.device,
+) -> dict:
+    """Metrics of held-out images on Inception's features; those of the training images go to the file."""
+    network, protocol = inception_beside(scale, counts, device)
+    real_images, images = (
+        split.images[np.sort(np.random.default_rng(0).permutation(len(split.labels))[:count])]
+        for split, count in ((train, counts.reference), (heldout, counts.samples))
+    )
+    real, _ = extract(network, real_images, protocol["batch"], "reference, Inception", file=file)
+    write_sealed(f"{file}.json", source(train.sha256, protocol), files=[file])
+    features, _ = extract(network, images, protocol["batch"], "held-out, Inception")
+    return inception_metrics(features, real, device) | {"inception_samples": len(features)}
 
 
 def source(data_sha256: str, protocol: dict) -> dict:

@@ -4,6 +4,7 @@ import numpy as np
 import torch
 
 from ..metrics.frechet import BLOCK, Moments, frechet_distance, moments
+from ..metrics.inception_score import inception_score
 from ..metrics.kernel import SIZE, SUBSETS, kernel_distance
 from ..metrics.manifold import manifold_metrics
 
@@ -22,6 +23,16 @@ def real_halves(features: np.ndarray, device: torch.device) -> list[np.ndarray |
     return [_rows(features, part, device) for part in np.array_split(order, 2)]
 
 
+def logit_metrics(logits: np.ndarray | None, splits: int) -> dict[str, float]:
+    """The inception score over splits and over all; neither of an extractor without logits."""
+    if logits is None:
+        return {}
+    return {
+        "inception_score": inception_score(logits, splits),
+        "inception_score_1_split": inception_score(logits, 1),
+    }
+
+
 def feature_metrics(features: np.ndarray, real: np.ndarray, device: torch.device) -> dict[str, float]:
     """Kernel distance, precision, recall, density and coverage."""
     kid, kid_sd = kernel_distance(features, real, min(SIZE, len(features), len(real)), device)
@@ -30,6 +41,13 @@ def feature_metrics(features: np.ndarray, real: np.ndarray, device: torch.device
         "kid_sd": kid_sd,
         **manifold_metrics(_at_most(features), _at_most(real), device),
     }
+
+
+def inception_metrics(features: np.ndarray, real: np.ndarray, device: torch.device) -> dict[str, float]:
+    """FID and ``feature_metrics`` of Inception's features, named apart from those of a scale's own extractor."""
+    measured = {"fid": frechet_distance(features, real_side(real, device), device)}
+    measured |= feature_metrics(features, real, device)
+    return {f"{name}_inception": value for name, value in measured.items()}
 
 
 def feature_protocol(features: np.ndarray, real: np.ndarray) -> dict:

@@ -11,7 +11,7 @@ from ..errors import UserError
 from ..files import written_whole
 from ..metrics.frechet import Moments
 from ..seals import write_sealed
-from .extractors import Extractor, extract
+from .extraction import Extractor, extract
 from .reference import open_reference, source
 
 

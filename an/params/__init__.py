@@ -17,13 +17,14 @@ from .loading import (
 )
 from .published import Published
 from .rows import AnyRow, AttentiveNorm, InpaintingRow, RecallLayer, RecallRow, Row, SelfAttention
-from .scales import Classifier, Recall, Scale
+from .scales import Classifier, Inception, Recall, Scale
 from .settings import digest, inpainting_settings, recall_settings, run_settings, training_settings
 
 __all__ = [
     "AnyRow",
     "AttentiveNorm",
     "Classifier",
+    "Inception",
     "InpaintingRow",
     "Published",
     "Recall",

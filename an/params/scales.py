@@ -40,6 +40,16 @@ class Classifier(Strict):
     lr: PositiveFloat
 
 
+class Inception(Strict):
+    """FID, KID, precision and recall on the 2015 Inception's features, beside the metrics of a scale's own extractor.
+
+    Of fewer images than those: on a CPU it sees a few in a second.
+    """
+
+    samples: Annotated[int, Field(ge=10)] = Field(description="generated images behind them, the first of all")
+    reference: Annotated[int, Field(ge=10)] = Field(description="training images behind them, drawn at random")
+
+
 class Evaluation(Strict):
     samples: PositiveInt = Field(description="generated images behind FID, IS and intra-FID")
     snapshot_samples: PositiveInt = Field(description="generated images behind each FID along training")
@@ -49,8 +59,17 @@ class Evaluation(Strict):
     table2_classes: list[Annotated[int, Field(ge=0)]] = Field(min_length=1)
     classifier: Classifier
     extractor: Literal["classifier", "inception-2015"] = Field("classifier", description="network behind all metrics")
-    inception_weights: str | None = Field(None, description="a local file; without it the published one is downloaded")
+    inception: Inception | None = Field(None, description="metrics on its features beside the extractor's")
+    inception_weights: str | None = Field(None, description="a local file; without it one is found, or downloaded")
     inception_sha256: str | None = Field(None, pattern="^[0-9a-f]{64}$", description="of that file, checked when given")
+
+    @model_validator(mode="after")
+    def inception_stands_beside_another(self):
+        if self.inception and self.extractor != "classifier":
+            raise ValueError("inception stands beside the classifier: leave it out where the extractor is Inception")
+        if self.inception and self.inception.samples > self.samples:
+            raise ValueError("inception.samples exceed samples, of which they are the first")
+        return self
 
 
 class Inpainting(Strict):

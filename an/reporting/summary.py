@@ -15,14 +15,15 @@ SCORES = {
 
 
 def summarise_scores(scale_name: str, results: str | Path, summary: str | Path) -> None:
-    """Write {row: {score: mean over the seeds whose training did not diverge; null where all did}} as JSON.
+    """Write {row: {score: mean over the seeds whose training did not diverge}} as JSON.
 
-    Raises UserError when a result is missing.
+    A score is null where all diverged, or where the extractor gives none. Raises UserError when a result is missing.
     """
     scale, scores = params.load_scale(scale_name), {}
     for name, row in params.load_rows(scale=scale).items():
         files = [Path(results) / name / f"seed-{seed}" / "metrics.json" for seed in scale.seeds_of(name, row)]
         runs = [read_sealed(file) for file in files]
         sound = [run["metrics"] for run in runs if run.get("training", {}).get("status") != "diverged"]
-        scores[name] = {score: fmean(m[score] for m in sound) if sound else None for score in SCORES[row.task]}
+        values = {score: [m[score] for m in sound if score in m] for score in SCORES[row.task]}
+        scores[name] = {score: fmean(found) if found else None for score, found in values.items()}
     write_json(summary, scores)

@@ -15,7 +15,7 @@ from .inpainting_table import inpainting
 from .intervals import interval, verdict
 from .recall_table import recall
 from .results import read_runs, row_labels
-from .text import number, protocol_of_generation, seeds_note
+from .text import number, protocol_beside, protocol_of_generation, seeds_note
 from .timing_table import timing
 
 TITLES = {
@@ -40,6 +40,12 @@ AVERAGED = {  # beside them, where the scale averages weights
     "intra_fid_averaged": "intra-FID, averaged weights ↓",
     "inception_score_averaged": "IS, averaged weights ↑",
 }
+INCEPTION = {  # before them, where the scale has Inception see some images beside its own extractor
+    "fid_inception": "FID, Inception ↓",
+    "kid_inception": "KID, Inception ↓",
+    "precision_inception": "precision, Inception ↑",
+    "recall_inception": "recall, Inception ↑",
+}
 LEARNED = {  # whether a row learned its classes, and how much of the real images' variety
     "label_accuracy": "label accuracy ↑",
     "coverage": "coverage ↑",
@@ -51,8 +57,8 @@ LAYERS = {  # what the attention layers do, where a row has them
     "generator_rho": "ρ G",
     "generator_gamma": "γ G",
 }
-HEADINGS = METRICS | AVERAGED | LEARNED | LAYERS
-DIGITS = {"iterations": 0, **{name: 3 for name in LAYERS if name != "generator_effective_regions"}}
+HEADINGS = INCEPTION | METRICS | AVERAGED | LEARNED | LAYERS
+DIGITS = {"iterations": 0, "kid_inception": 4, **{name: 3 for name in LAYERS if name != "generator_effective_regions"}}
 # In the CSV beside the paper's metrics, where every run has them.
 DETAILS = [
     *("iterations_best", "fid_infinity", "inception_score_1_split"),
@@ -80,6 +86,7 @@ def quality(table: int, scale_name: str, results: Path) -> Table:
     """Tables 1 and 4: one line a row, each metric published and reproduced."""
     metrics = list(METRICS) if table == 1 else ["inception_score", "fid", "fid_untrained"]
     runs, labels = read_runs(table, scale_name, results), row_labels(table, scale_name)
+    metrics = [metric for metric in INCEPTION if all(metric in run["metrics"] for run in runs)] + metrics
     metrics += [metric for metric in AVERAGED if all(metric in run["metrics"] for run in runs)]
     metrics += [metric for metric in LEARNED if all(run["metrics"].get(metric) is not None for run in runs)]
     metrics += [metric for metric in LAYERS if any(metric in run["metrics"] for run in runs)]
@@ -107,6 +114,8 @@ def quality(table: int, scale_name: str, results: Path) -> Table:
     shown["n"] = exact["n"]
     exact |= source_columns(columns["fid"])
     notes = [protocol_of_generation(runs[0]["protocol"]), seeds_note(runs, labels)]
+    if "fid_inception" in metrics:
+        notes.append(protocol_beside(runs[0]["protocol"]["inception"]))
     if "label_accuracy" in metrics:
         notes.append(
             "Label accuracy: the share of generated images that the classifier takes for the class asked for. "
@@ -118,14 +127,21 @@ def quality(table: int, scale_name: str, results: Path) -> Table:
         "n copies of one instance norm, the most is ln n. Effective regions: exp of the entropy of a pixel's layout. "
         "ρ and γ weigh the layer against its input."
     )
-    notes += [_ordering(metric, columns[metric], labels) for metric in ("fid", "inception_score")]
+    ranked = [metric for metric in ("fid", "inception_score") if all(metric in run["metrics"] for run in runs)]
+    notes += [_ordering(metric, columns[metric], labels) for metric in ranked]
     if table == 1:
         floor = read_sealed(results / "reference.json")["heldout_as_generated"]
         notes.append(
             f"The held-out real images, taken as generated, have FID {floor['fid']:.2f}, intra-FID "
-            f"{floor['intra_fid']:.2f}, IS {floor['inception_score']:.2f}. FID untrained: of each row's own generator "
-            "before its first step."
+            f"{floor['intra_fid']:.2f}, IS {number(floor.get('inception_score'), 2)}. FID untrained: of each row's own "
+            "generator before its first step."
         )
+        if "fid_inception" in floor:
+            notes.append(
+                f"By Inception {floor['inception_samples']} of them have FID {floor['fid_inception']:.2f}, KID "
+                f"{floor['kid_inception']:.4f}, precision {floor['precision_inception']:.2f}, recall "
+                f"{floor['recall_inception']:.2f}."
+            )
         p = runs[0]["protocol"]
         notes.append(
             f"Iterations: of the first snapshot whose FID is at most {p['converged_fid']:g}, with Student's 95 % "

@@ -25,11 +25,22 @@ def seeds_note(runs: list[dict], labels: dict[str, str]) -> str:
 
 
 def protocol_of_generation(p: dict) -> str:
+    splits = p["inception_score_splits"]
+    scored = f"IS over {splits} splits" if splits else "no IS (the extractor gives no logits)"
     return (
         f"Protocol {params.digest(p)}: extractor {p['extractor']} ({p['extractor_sha256'][:12]}), "
         f"{p['generated']} generated images ({p['generated_per_snapshot']} for each FID along training) against "
-        f"{p['reference']}, IS over {p['inception_score_splits']} splits, intra-FID {p['intra_fid']}, "
+        f"{p['reference']}, {scored}, intra-FID {p['intra_fid']}, "
         f"resize {p['resize']}, {p['weights']} weights, {p['dtype']}."
+    )
+
+
+def protocol_beside(p: dict) -> str:
+    """Of the columns that are on Inception's features."""
+    return (
+        f"Inception: extractor {p['extractor']} ({p['extractor_sha256'][:12]}), the first {p['generated']} generated "
+        f"images against {p['reference']}; KID {p['kid']}; precision and recall {p['precision_recall']}; resize "
+        f"{p['resize']}, {p['dtype']}. FID of so few images is larger than of many; KID is not."
     )
 
 

@@ -18,6 +18,7 @@ PATHS = {
     "classifier": "Weights of the feature classifier.",
     "classifier-report": "JSON file: its accuracy.",
     "features": "Array of the training images' features.",
+    "inception-features": "Array of some training images' Inception features, where the scale has them.",
     "reference": "JSON file: metrics of the held-out images.",
     "checkpoints": "Folder of the row's weights.",
     "events": "JSON-lines file: losses and rates along training.",

@@ -6,6 +6,8 @@ from ..layout import Run
 from .given import OUT_FILE, OUT_FOLDER, SEED
 from .options import device, gpus, option, row, scale
 
+EXTRACTORS = ("inception", "efficientnet-lite0", "classifier")  # an.evaluation.extractors.NAMES, slow to import
+
 
 @click.command()
 @option("samples", "Folder of images, or .npy of uint8 [N, H, W, 3].")
@@ -17,15 +19,23 @@ from .options import device, gpus, option, row, scale
     required=False,
 )
 @option("reference-labels", "Of the reference, likewise.", required=False)
-@option("weights", "torch-fidelity's Inception weights; without it they are downloaded once.", required=False)
+@click.option(
+    "--extractor",
+    type=click.Choice(EXTRACTORS),
+    default="inception",
+    show_default=True,
+    help="Network that sees the images.",
+)
+@click.option("--scale", default="smoke", show_default=True, help="Whose classifier, where that is the extractor.")
+@option("weights", "Of the extractor, in place of those that are installed, downloaded or trained.", required=False)
 @option("save-reference", "File to write the reference's mu and sigma to, .npz.", OUT_FILE, required=False)
 @option("cache", "Folder that keeps the reference's features for next time.", OUT_FOLDER, required=False)
 @gpus
-def evaluate(samples, reference, gpus, **files):
-    """Compare any images with others by every metric, with the 2015 Inception; print a table and write JSON."""
+def evaluate(samples, reference, gpus, **given):
+    """Compare any images with others by every metric; print a table and write JSON."""
     from ..evaluation.folders import evaluate
 
-    evaluate(samples, reference, device=device(gpus), **files)
+    evaluate(samples, reference, device=device(gpus), **given)
 
 
 @click.command()

@@ -52,7 +52,7 @@ def train_classifier(scale, gpus, **given):
 
 @click.command()
 @scale
-@paths("data", "classifier", "features", "reference")
+@paths("data", "classifier", "features", "inception-features", "reference")
 @gpus
 def reference(scale, gpus, **given):
     """Extract the features of the training images, and the metrics of the held-out ones."""
@@ -112,7 +112,7 @@ def generate(row, scale, seed, gpus, **given):
 @row
 @scale
 @seed
-@paths("data", "classifier", "features", "checkpoints", "training")
+@paths("data", "classifier", "features", "inception-features", "checkpoints", "training")
 @paths("images", "snapshot-images", "averaged-images", "metrics", "classes")
 @gpus
 def evaluate_row(row, scale, seed, gpus, **given):

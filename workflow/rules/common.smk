@@ -32,6 +32,9 @@ TABLE_FILES = [".md", ".csv", ".tex", ".html", "_cells.csv"]
 CONTROL_ROWS = ["mean-colour", "biharmonic"]
 RUNTIME = {"runtime": int(60 * SCALE.hours) + 15} if SCALE.hours else {}
 ONE_GPU = min(SCALE.gpus, 1)
+INCEPTION_FEATURES = (
+    [STUDY.inception_features, f"{STUDY.inception_features}.json"] if SCALE.evaluation.inception else []
+)
 AVERAGED_IMAGES = [RUN.averaged_images] if SCALE.ema else []
 
 

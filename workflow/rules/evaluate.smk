@@ -26,6 +26,7 @@ rule extract_reference:
         STUDY.features,
         f"{STUDY.features}.json",
         STUDY.reference,
+        *INCEPTION_FEATURES,
     log:
         f"logs/{SCALE_NAME}/extract_reference.log",
     conda:
@@ -35,7 +36,7 @@ rule extract_reference:
     params:
         scale=SCALE_NAME,
         settings=section(
-            *("batch", "splits", "classifier", "extractor", "inception_weights", "inception_sha256"),
+            *("batch", "splits", "classifier", "extractor", "inception", "inception_weights", "inception_sha256"),
             of=SCALE.evaluation,
         ),
         code=code_digest("evaluation.reference:extract_reference"),
