@@ -21,10 +21,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--weights")
     weights = parser.parse_args().weights
-    images = (load_digits().images[:100] * 15.9).astype(np.uint8)
+    images = (load_digits().images[:40] * 15.9).astype(np.uint8)
     with tempfile.TemporaryDirectory() as folder:
         for number, image in enumerate(images):
-            file = Path(folder, "first" if number < 50 else "second", f"{number:03d}.png")
+            file = Path(folder, "first" if number < 20 else "second", f"{number:03d}.png")
             file.parent.mkdir(exist_ok=True)
             Image.fromarray(image.repeat(4, 0).repeat(4, 1)).convert("RGB").save(file)
         sides, out = (Path(folder, "first"), Path(folder, "second")), Path(folder, "scores.json")
