@@ -20,6 +20,7 @@ torch.set_num_threads(1)
 torch.set_flush_denormal(True)
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Each file's tests run in one process, and those that need ``reproduced``, which is long in the making, first.
 
