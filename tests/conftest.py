@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 from an.processor import fix_instruction_set
 
@@ -20,21 +21,16 @@ torch.set_num_threads(1)
 torch.set_flush_denormal(True)
 
 
-@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Each file's tests run in one process, and those that need ``reproduced``, which is long in the making, first.
+    """The files that need ``reproduced``, which is long in the making, come first; a file's tests stay in one process.
 
     Tests in a working copy of the project are slow, whatever their file says.
     """
-
-    def group(item: pytest.Item) -> str:
-        return "reproduced" if "reproduced" in item.fixturenames else item.path.stem
-
     for item in items:
-        item.add_marker(pytest.mark.xdist_group(group(item)))
         if not {"reproduced", "project"}.isdisjoint(item.fixturenames):
             item.add_marker(pytest.mark.slow)
-    items.sort(key=lambda item: group(item) != "reproduced")
+    first = {item.path for item in items if "reproduced" in item.fixturenames}
+    items.sort(key=lambda item: item.path not in first)
 
 
 def pytest_sessionfinish() -> None:
@@ -108,9 +104,20 @@ def git(folder: Path, *arguments: str) -> str:
 
 
 @pytest.fixture(scope="session")
-def reproduced(tmp_path_factory) -> Path:
-    """A fresh clone in which `dvc repro` made the nano scale from nothing. Tests work in copies of it."""
-    project = copy_project(tmp_path_factory.mktemp("reproduced"))
+def reproduced(tmp_path_factory, worker_id) -> Path:
+    """A fresh clone in which `dvc repro` made the nano scale from nothing, one for all processes that test.
+
+    Tests work in copies of it and leave it alone.
+    """
+    base = tmp_path_factory.getbasetemp()
+    project = (base if worker_id == "master" else base.parent) / "reproduced"
+    with FileLock(f"{project}.lock"):
+        if not project.exists():
+            reproduce(copy_project(project.with_name("reproducing"))).rename(project)
+    return project
+
+
+def reproduce(project: Path) -> Path:
     record_nano(project)
     git(project, "init", "--quiet")
     git(project, "add", "--all")

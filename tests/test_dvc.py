@@ -65,10 +65,11 @@ def started(output: str) -> dict[str, int]:
 # Recording
 
 
-def test_repro_of_a_fresh_clone_makes_everything(reproduced):
-    assert planned(reproduced) == {}
-    assert git(reproduced, "status", "--porcelain") == "?? dvc.lock\n"
-    assert UP_TO_DATE in ran(reproduced, "repro")
+def test_repro_of_a_fresh_clone_makes_everything(reproduced, tmp_path):
+    project = Path(shutil.copytree(reproduced, tmp_path / "project"))
+    assert planned(project) == {}
+    assert git(project, "status", "--porcelain") == "?? dvc.lock\n"
+    assert UP_TO_DATE in ran(project, "repro")
 
 
 def test_after_snakemake_repro_only_records(copy):
