@@ -18,7 +18,6 @@ from an.data.preparation import prepare  # noqa: E402
 
 ROOT = Path(__file__).resolve().parents[1]
 torch.set_num_threads(1)
-torch.set_flush_denormal(True)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -31,6 +30,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.slow)
     first = {item.path for item in items if "reproduced" in item.fixturenames}
     items.sort(key=lambda item: item.path not in first)
+
+
+@pytest.fixture(autouse=True)
+def as_before():
+    """Denormal numbers count again after a verb ran in this process; Hypothesis draws none without them."""
+    yield
+    torch.set_flush_denormal(False)
 
 
 def pytest_sessionfinish() -> None:

@@ -182,7 +182,7 @@ def classes(table: int, scale_name: str, results: Path) -> Table:
         cells |= {(name, cell.metric): cell for cell in column}
     notes = [protocol_of_generation(runs[0]["protocol"]), seeds_note(runs, labels)]
     if not same_data:
-        means = ", ".join(f"{labels[k]} {sum(v) / len(v):.2f}" for k, v in published.table2.items())
+        means = ", ".join(f"{labels[k]} {sum(v) / len(v):.2f}" for k, v in published.table2.items() if k in labels)
         notes.append(
             f"The paper's eight classes are ImageNet's and have no counterpart in {scale.dataset}; their published "
             f"means are {means}; class by class they stand in params/published.yaml."
