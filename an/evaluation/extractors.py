@@ -2,7 +2,9 @@
 
 from pathlib import Path
 
+import numpy as np
 import torch
+from torch import Tensor
 
 from .. import params
 from ..data.loading import to_device
@@ -30,7 +32,10 @@ def load_classifier(
 def classifier_extractor(scale: params.Scale, num_classes: int, weights: str | Path, device: torch.device) -> Extractor:
     """The pipeline's own classifier of the real training set."""
     network = load_classifier(scale, num_classes, weights, device)
-    forward = lambda images: network(to_device(images, device))  # noqa: E731
+
+    def forward(images: np.ndarray) -> tuple[Tensor, Tensor]:
+        return network(to_device(images, device))
+
     return Extractor("classifier", forward, sha256(weights), "none", scale.resolution)
 
 
