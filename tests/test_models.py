@@ -202,3 +202,15 @@ def test_unknown_names_are_user_errors():
         build("saagan", "smoke", 10)
     with pytest.raises(UserError, match="unknown scale"):
         build("an", "huge", 10)
+
+
+def test_shares_of_classes_mix_scale_and_shift_and_a_whole_share_is_the_class():
+    torch.manual_seed(0)
+    norm, x = ConditionalBatchNorm2d(4, num_classes=3).eval(), torch.randn(2, 4, 5, 5)
+    torch.nn.init.normal_(norm.scale.weight)
+    torch.nn.init.normal_(norm.shift.weight)
+    labels = torch.tensor([2, 0])
+    assert norm(x, torch.eye(3)[labels]).equal(norm(x, labels))
+    third = torch.tensor([[2 / 3, 0, 1 / 3]]).repeat(2, 1)
+    wanted = 2 / 3 * norm(x, torch.tensor([0, 0])) + 1 / 3 * norm(x, torch.tensor([2, 2]))
+    torch.testing.assert_close(norm(x, third), wanted)

@@ -10,7 +10,9 @@ class ConditionalBatchNorm2d(nn.Module):
         channels: C of the input ``[N, C, H, W]``.
         num_classes: number of rows in the scale (starts at 1) and shift (starts at 0) tables.
 
-    ``forward(x, labels)`` takes labels as int64 ``[N]`` in ``[0, num_classes)`` and returns x's shape.
+    ``forward(x, labels)`` takes labels as int64 ``[N]`` in ``[0, num_classes)``, or as each class's share, floating
+    point ``[N, num_classes]``, by which scales and shifts are mixed (section 5.2, categorical interpolation). It returns
+    x's shape.
     """
 
     def __init__(self, channels: int, num_classes: int):
@@ -22,6 +24,10 @@ class ConditionalBatchNorm2d(nn.Module):
         nn.init.zeros_(self.shift.weight)
 
     def forward(self, x: Tensor, labels: Tensor) -> Tensor:
-        scale = self.scale(labels)[:, :, None, None]
-        shift = self.shift(labels)[:, :, None, None]
+        scale = _of_classes(self.scale, labels)[:, :, None, None]
+        shift = _of_classes(self.shift, labels)[:, :, None, None]
         return self.norm(x) * scale + shift
+
+
+def _of_classes(table: nn.Embedding, labels: Tensor) -> Tensor:
+    return labels @ table.weight if labels.is_floating_point() else table(labels)
