@@ -11,8 +11,8 @@ class ConditionalBatchNorm2d(nn.Module):
         num_classes: number of rows in the scale (starts at 1) and shift (starts at 0) tables.
 
     ``forward(x, labels)`` takes labels as int64 ``[N]`` in ``[0, num_classes)``, or as each class's share, floating
-    point ``[N, num_classes]``, by which scales and shifts are mixed (section 5.2, categorical interpolation). It returns
-    x's shape.
+    point ``[N, num_classes]``, by which scales and shifts are mixed (section 5.2, categorical interpolation). It
+    returns x's shape.
     """
 
     def __init__(self, channels: int, num_classes: int):

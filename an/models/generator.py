@@ -50,8 +50,8 @@ class Generator(nn.Module):
         attention: None, or a row's attention.
         attention_resolution: the block whose output has this H and W carries the attention.
 
-    ``forward(z, labels)``: z ``[N, latent]`` standard normal, labels int64 ``[N]`` or shares ``[N, num_classes]`` of the
-    classes, to be mixed; returns images ``[N, 3, R, R]`` in [-1, 1].
+    ``forward(z, labels)``: z ``[N, latent]`` standard normal, labels int64 ``[N]`` or shares ``[N, num_classes]`` of
+    the classes, to be mixed; returns images ``[N, 3, R, R]`` in [-1, 1].
     """
 
     def __init__(
