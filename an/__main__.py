@@ -16,12 +16,12 @@ gc.set_threshold(10**6)  # importing torch makes many objects that live on: no s
 from .verbs import own, steps, study  # noqa: E402
 
 SECTIONS = {
-    "Images of your own": [own.evaluate, own.complete],
-    "A study": [study.explain, study.verify, study.track, study.ui, study.accept_code, study.schema],
+    "Images of your own": [own.evaluate, own.complete, own.show],
+    "A study": [study.explain, study.figure, study.verify, study.track, study.ui, study.accept_code, study.schema],
     "Steps of the workflow": [
         *(steps.prepare, steps.prepare_photographs, steps.train_classifier, steps.reference, steps.train),
-        *(steps.generate, steps.evaluate_row, steps.evaluate_recall, steps.complete_heldout, steps.complete_controls),
-        *(steps.evaluate_completions, steps.evaluate_control, steps.time, steps.table, steps.figure),
+        *(steps.generate, steps.evaluate_row, steps.regions, steps.evaluate_recall, steps.complete_heldout),
+        *(steps.complete_controls, steps.evaluate_completions, steps.evaluate_control, steps.time, steps.table),
         *(steps.summarise, steps.index),
     ],
 }

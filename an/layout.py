@@ -73,8 +73,9 @@ class Study(NamedTuple):
         """A rendered table, without the ending of one of its files."""
         return self.reports / f"table{number}"
 
-    def figure(self, number: int | str) -> Path:
-        return self.reports / f"figure{number}.png"
+    def figure(self, name: str) -> Path:
+        """Pixels for the paper's figures, lines for curves and for tables as points."""
+        return self.reports / (f"figure{name}.png" if name.isdigit() else f"{name}.svg")
 
     @property
     def summary(self) -> Path:
@@ -137,6 +138,16 @@ class Run(NamedTuple):
     def example(self) -> Path:
         """Of the recall task: one test image, its answers, where the layer looked."""
         return self.results / "example.json"
+
+    @property
+    def regions(self) -> Path:
+        """What the regions of its generator do to the features, image by image; it vouches for the next."""
+        return self.results / "regions.json"
+
+    @property
+    def layouts(self) -> Path:
+        """Some of its images with their layouts, and chains of images between classes."""
+        return self.results / "layouts.npz"
 
     @property
     def images(self) -> Path:

@@ -1,10 +1,16 @@
 """Result files as a finished scale leaves them, with numbers that are easy to predict tables from."""
 
+import json
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from an import params
+from an.data.preparation import prepare
+from an.files import sha256
+from an.layout import IMAGES, Run, Study
+from an.sampling.pictures import write_png
 from an.seals import read_sealed, write_sealed
 
 PROTOCOL = {
@@ -91,6 +97,54 @@ def example(name: str) -> dict:
     }
 
 
+def make_events(file: Path) -> None:
+    """Of a training of 300 steps, a tenth of a second each, that paused for an hour after step 150."""
+    events = [{"kind": "run", "time": 1000.0}]
+    events += [{"kind": "step", "step": step, "time": 1000 + step / 10} for step in range(50, 151, 50)]
+    events += [{"kind": "resumed", "time": 4600.0}]
+    events += [{"kind": "step", "step": step, "time": 4585 + step / 10} for step in range(200, 301, 50)]
+    file.write_text("".join(json.dumps(event) + "\n" for event in events))
+
+
+def make_regions(folder: Path, flat: bool) -> None:
+    """Of four entities, the last of which has the right half of each image; all alike where it is flat."""
+    layouts = np.full((8, 4, 8, 8), 0.25, np.float32)
+    if not flat:
+        layouts[:, :3, :, 4:], layouts[:, 3, :, 4:], layouts[:, 3, :, :4] = 0, 1, 0
+        layouts[:, :3, :, :4] = 1 / 3
+    images = np.zeros((8, 16, 16, 3), np.uint8)
+    images[:, :, 8:] = 255
+    arrays = {"images": images, "layouts": layouts, "whole": np.ones((8, 2)), "within": np.full((8, 4, 2), 0.5)}
+    chain = {"chain_images": np.stack([images[:7]] * 2), "chain_layouts": np.stack([layouts[:7]] * 2)}
+    np.savez(folder / "layouts.npz", **arrays, **chain, chain_classes=np.array([0, 1, 2]))
+    shares = {"": [0.75, 1.0] * 4, "_shuffled": [0.25, 0.5] * 4, "_shifted": [0.5, 0.75] * 4}
+    per_image = {f"{what}{mask}": values for what in ("below", "ratio") for mask, values in shares.items()}
+    measures = {"layout_information": 0.001 if flat else 0.6}
+    told = {"images": 8, "measures": measures, "flat_below": 0.05, "per_image": per_image}
+    write_sealed(folder / "regions.json", told, MADE, [folder / "layouts.npz"])
+
+
+def make_samples(scale_name: str) -> None:
+    """In this folder the scale's real data, for every row images of one grey, the row's place, and completions."""
+    scale = params.load_scale(scale_name)
+    prepare(scale.dataset, scale.resolution, scale.data_of("generation"))
+    for place, name in enumerate(params.load_rows("generation", scale)):
+        file = Run(scale_name, name, 0).images
+        file.parent.mkdir(parents=True)
+        np.save(file, np.full((120, scale.resolution, scale.resolution, 3), 10 * place, np.uint8))
+        write_sealed(f"{file}.json", {"row": name}, files=[file])
+    controls = Study(scale_name).controls
+    folders = [
+        controls / "input",
+        controls / "truth",
+        *(Run(scale_name, r, 0).samples for r in ("ca", "an-inpainting")),
+    ]
+    for grey, folder in enumerate(folders):
+        for number in range(8):
+            write_png(folder / f"{number:03d}.png", np.full((8, 8, 3), 60 * grey + number, np.uint8))
+        write_sealed(folder / IMAGES, {}, files=folder.glob("*.png"))
+
+
 def make_results(folder: Path) -> Path:
     """Made-up results of every row at smoke scale: FID is 10 + 2 * seed + the row's place in params/rows.yaml."""
     for place, name in enumerate(params.load_rows("generation")):
@@ -100,6 +154,7 @@ def make_results(folder: Path) -> Path:
                 "row": name,
                 "seed": seed,
                 "metrics": {**metrics, "fid_untrained": 300.0, **attention(name)},
+                "curve": [{"step": step, "fid": fid} for step, fid in ((0, 300.0), (150, 30.0), (300, metrics["fid"]))],
                 "protocol": PROTOCOL,
                 "training": training(name, seed),
                 "provenance": provenance(name, seed),
@@ -109,7 +164,11 @@ def make_results(folder: Path) -> Path:
             pd.DataFrame({"class": range(10), "intra_fid": [k + seed for k in range(10)]}).to_csv(
                 path / "classes.csv", index=False
             )
-            write_sealed(path / "metrics.json", run, TRAINED, [path / "classes.csv"])
+            make_events(path / "events.jsonl")
+            trained = {**TRAINED["training"], "events_sha256": sha256(path / "events.jsonl")}
+            write_sealed(path / "metrics.json", run, {**MADE, "training": trained}, [path / "classes.csv"])
+        if name in ("an", "an-literal"):
+            make_regions(folder / name / "seed-0", flat=name == "an-literal")
     (folder / "controls").mkdir()
     names = ["psnr", "psnr_hole", "ssim_gaussian", "ssim_volume", "ssim_gray51"]
     names += ["mae_unit", "mae_signed", "mae_relative"]

@@ -10,9 +10,9 @@ from result_files import diverge, edit, make_results, two_seeds
 from scipy import stats
 
 from an import params
-from an.__main__ import main
 from an.errors import UserError
-from an.reporting.figures import figure10
+from an.layout import Study
+from an.reporting.figures.recall import figure10
 from an.reporting.intervals import difference, interval
 from an.reporting.render import render
 
@@ -22,7 +22,8 @@ T_OF_2 = 4.302653  # the 97.5 % point of Student's t with two degrees of freedom
 @pytest.fixture
 def results(tmp_path, monkeypatch):
     two_seeds(monkeypatch)
-    return make_results(tmp_path / "results")
+    monkeypatch.chdir(tmp_path)
+    return make_results(Study("smoke").results)
 
 
 def test_the_interval_of_a_mean_is_student_s():
@@ -112,12 +113,8 @@ def test_table_6_refuses_other_test_images(results, tmp_path):
 
 
 def test_figure_10_is_a_picture_of_answers_and_maps(results, tmp_path):
-    file = tmp_path / "figure10.png"
-    named = {"figure": 10, "source": results, "seed": 0, "out": file}
-    assert main(["figure", *(str(part) for name, value in named.items() for part in (f"--{name}", value))]) == 0
-    picture = imread(file)[..., :3]
-    height, width, _ = picture.shape
-    assert width == 1400 and height > 1000  # 7 inches of 200 dots
+    figure10("smoke").figure.savefig(tmp_path / "figure10.png")
+    picture = imread(tmp_path / "figure10.png")[..., :3]
 
     def has(colour) -> bool:
         return bool((abs(picture - np.array(colour)).max(2) < 0.01).any())
@@ -130,5 +127,4 @@ def test_figure_10_is_a_picture_of_answers_and_maps(results, tmp_path):
 def test_figure_10_says_which_example_is_missing(results, tmp_path):
     (results / "recall-ca/seed-0/example.json").unlink()
     with pytest.raises(UserError, match=r"recall-ca/seed-0/example\.json is missing"):
-        figure10(results, 0, tmp_path / "figure10.png")
-    assert not (tmp_path / "figure10.png").exists()
+        figure10("smoke")

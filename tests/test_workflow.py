@@ -202,7 +202,7 @@ def test_another_mark_of_convergence_only_measures_again(finished):
 def test_the_recall_task_reruns_alone(finished, change_of, trained):
     undo = change(finished, "scales/nano.yaml", lambda c: c["recall"].update(change_of))
     try:
-        rendered = dict.fromkeys(["render_recall_table", "draw_figure10", "summarise_scores", "render_index", "all"], 1)
+        rendered = dict.fromkeys(["render_recall_table", "draw_recall", "summarise_scores", "render_index", "all"], 1)
         assert planned(finished) == trained | {"evaluate_recall": 8} | rendered
     finally:
         undo()
@@ -262,7 +262,9 @@ def test_a_scale_may_run_some_rows_alone(project):
     change(project, "scales/nano.yaml", lambda c: c.update(rows=["sngan-star", "an", "an-n1"]))
     jobs = planned(project)
     assert jobs["train_gan"] == 3 and jobs["render_quality_table"] == 3 and "render_timing_table" in jobs
-    assert not {"train_recall", "prepare_photographs", "complete_controls", "draw_figure9", "draw_figure10"} & set(jobs)
+    assert not {"train_recall", "prepare_photographs", "complete_controls", "draw_completions", "draw_recall"} & set(
+        jobs
+    )
     change(project, "scales/nano.yaml", lambda c: c.update(rows=["ca", "an-inpainting", "ca-wide"]))
     assert {"train_gan", "train_classifier", "render_quality_table"}.isdisjoint(planned(project))
     done = run_verb(project, "table", "--table", "1", "--scale", "nano")

@@ -65,7 +65,7 @@ class Generator(nn.Module):
         attention_resolution: int,
     ):
         super().__init__()
-        self.latent, self.bottom_channels = latent, channels[0]
+        self.latent, self.num_classes, self.bottom_channels = latent, num_classes, channels[0]
         self.linear = spectral_norm(glorot(nn.Linear(latent, BOTTOM * BOTTOM * channels[0])), spectral)
         self.blocks = nn.ModuleList()
         for index, (inputs, outputs) in enumerate(pairwise(channels)):

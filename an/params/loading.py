@@ -44,10 +44,18 @@ def tables_of(scale: Scale) -> list[int]:
     return sorted({5} | {table for row in load_rows(scale=scale).values() for table in row.tables})
 
 
-def figures_of(scale: Scale) -> list[int]:
-    """The figures whose rows a scale runs."""
-    rows, needed = load_rows(scale=scale), {9: {"ca", "an-inpainting"}, 10: load_rows("recall").keys()}
-    return [figure for figure, names in needed.items() if names <= rows.keys()]
+def figures_of(scale: Scale) -> list[str]:
+    """The figures whose rows a scale runs, in the order in which they are shown."""
+    rows, tables = load_rows(scale=scale).keys(), tables_of(scale)
+    generation = load_rows("generation", scale).keys()
+    there = {
+        **dict.fromkeys(("1", "7", "convergence"), bool(generation)),
+        **dict.fromkeys(("4", "5", "8"), "an" in rows),
+        "9": {"ca", "an-inpainting"} <= rows,
+        "10": load_rows("recall").keys() <= rows,
+        **{f"table{number}": number in tables for number in (1, 4, 5, 6)},
+    }
+    return [name for name, drawn in there.items() if drawn]
 
 
 @overload

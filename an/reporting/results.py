@@ -38,3 +38,9 @@ def row_labels(table: int, scale_name: str) -> dict[str, str]:
     """What each row of a scale is called in a table, by name, in the order of params/rows.yaml."""
     rows = params.load_rows(scale=params.load_scale(scale_name)).items()
     return {name: label for name, row in rows for number, label in row.tables.items() if number == table}
+
+
+def first_labels(task: str, scale_name: str) -> dict[str, str]:
+    """What each of a task's rows is called in the first table that it stands in, by name."""
+    rows = params.load_rows(task, params.load_scale(scale_name)).items()
+    return {name: next(iter(row.tables.values())) for name, row in rows}

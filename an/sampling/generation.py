@@ -7,12 +7,15 @@ import torch
 
 from .. import params
 from ..data.loading import open_split, to_bytes
+from ..errors import UserError
 from ..files import written_array
 from ..layout import AVERAGED, snapshot_name
 from ..models import Generator, build_generator
 from ..progress import progress
 from ..seals import write_sealed
-from ..weights import load_weights
+from ..weights import load_tensors, load_weights
+
+CLASSES_OF = "blocks.0.norm1.scale.weight"  # a generator's table with a row for each class
 
 
 def latent(seed: int, index: int, size: int) -> torch.Tensor:
@@ -43,6 +46,29 @@ def sample(
         z = torch.stack([latent(seed, i, generator.latent) for i in index.tolist()]).to(device)
         images = to_bytes(generator(z, torch.from_numpy(labels[index]).to(device)))
         out[start : start + batch] = images[: len(out) - start]
+
+
+def load_generator(row_name: str, scale_name: str, checkpoint: str | Path, device: torch.device) -> Generator:
+    """A row's generator in evaluation mode, for as many classes as its checkpoint has."""
+    row, scale = params.load_row(row_name, "generation"), params.load_scale(scale_name)
+    table, of = load_tensors(checkpoint).get(CLASSES_OF), f"row '{row_name}' at scale '{scale_name}'"
+    if not isinstance(table, torch.Tensor) or table.ndim != 2:
+        raise UserError(f"checkpoint {checkpoint} is not of a generator: name one of {of}.")
+    generator = build_generator(row, scale, len(table)).to(device).eval()
+    load_weights(generator, checkpoint, device, of)
+    return generator
+
+
+def first_images(
+    row_name: str, scale_name: str, checkpoint: str | Path, device: torch.device, *, of_each: int
+) -> tuple[np.ndarray, int]:
+    """So many images of each class by a generator's file, uint8 ``[N, R, R, 3]``, and the number of its classes."""
+    scale = params.load_scale(scale_name)
+    generator = load_generator(row_name, scale_name, checkpoint, device)
+    labels = np.arange(of_each * generator.num_classes) % generator.num_classes
+    images = np.empty((len(labels), scale.resolution, scale.resolution, 3), np.uint8)
+    sample(generator, labels, 0, batch=scale.evaluation.batch, out=images, device=device)
+    return images, generator.num_classes
 
 
 def generate(

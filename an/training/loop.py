@@ -236,6 +236,7 @@ def _open_events(path: Path, offset: int, job: Job, about: About) -> Events:
         settings = {k: v for k, v in job.settings.items() if k not in ("seed", "data", "code")}
         events.append("run", **about._asdict(), settings=settings, **_origin(job, about), **provenance.made(job.device))
         return events
+    events.append("resumed")  # what follows is not of the time before it
     made_by = [event["code"] for event in read_events(path) if event["kind"] in ("run", "accepted")]
     if made_by[-1] != job.settings["code"]:
         events.append("accepted", code=job.settings["code"], before=made_by[-1], commit=provenance.commit())

@@ -32,6 +32,8 @@ PATHS = {
     "metrics": "JSON file of metrics.",
     "classes": "CSV file of intra-FID per class.",
     "example": "JSON file: one test image, its answers, and where the layer looked.",
+    "regions": "JSON file: what a generator's regions do to its features.",
+    "layouts": ".npz of some images with their layouts, and of chains between classes.",
     "timing": "JSON file of times.",
     "results": "Folder of result files.",
     "reports": "Folder of rendered tables.",

@@ -54,3 +54,22 @@ def complete(image, mask, *, row, scale, seed, checkpoint, out, gpus):
     checkpoint = checkpoint or Run(scale, row, seed).checkpoints / "generator.pt"
     names = {"row_name": row, "scale_name": scale}
     complete_picture(image, mask, checkpoint=checkpoint, out=out, device=device(gpus), **names)
+
+
+@click.command()
+@click.argument("image")
+@row
+@scale
+@click.option("--seed", type=SEED, default=0, show_default=True, help="Of the training whose weights are taken.")
+@option("checkpoint", "Weights of the row's discriminator; by default those of the workflow.", required=False)
+@option("out", "PNG file to write; its numbers go beside it as CSV.", OUT_FILE)
+@gpus
+def show(image, row, scale, *, seed, checkpoint, out, gpus):
+    """Draw the regions that a trained row's discriminator sees in IMAGE."""
+    from ..evaluation.regions import layout_of_picture
+    from ..reporting.figures.draw import write
+    from ..reporting.figures.regions import draw_layouts
+
+    checkpoint = checkpoint or Run(scale, row, seed).checkpoints / "discriminator.pt"
+    seen, layout = layout_of_picture(image, row, scale, checkpoint=checkpoint, device=device(gpus))
+    write(draw_layouts(seen[None], layout[None], f"regions of {image}"), out)

@@ -139,6 +139,23 @@ def evaluate_recall(row, scale, seed, gpus, **given):
 @row
 @scale
 @seed
+@option("checkpoint", "Weights of the row's generator. By default the workflow's last.", required=False)
+@paths("regions", "layouts")
+@gpus
+def regions(row, scale, seed, *, checkpoint, gpus, **given):
+    """Look at the regions that a trained row's generator makes, and at two classes mixed."""
+    from ..evaluation.regions import look_at_regions
+    from ..params import load_scale
+
+    run = Run(scale, row, seed)
+    checkpoint = checkpoint or run.snapshot(load_scale(scale).snapshots)
+    look_at_regions(row, scale, seed, checkpoint=checkpoint, device=device(gpus), **where(run, given))
+
+
+@click.command()
+@row
+@scale
+@seed
 @paths("data", "checkpoints", "samples")
 @gpus
 def complete_heldout(row, scale, seed, gpus, **given):
@@ -204,20 +221,6 @@ def table(table, scale, **given):
     from ..reporting.render import render
 
     render(table, scale, **where(Study(scale), given))
-
-
-@click.command()
-@option("figure", "9 (of samples) or 10 (of results).", click.IntRange(9, 10))
-@scale
-@seed
-@option("source", "Folder of the scale's completed images, or of its results.", required=False)
-@option("out", "PNG file to write.", OUT_FILE, required=False)
-def figure(figure, scale, seed, *, source, out):
-    """Draw a figure as PNG."""
-    from ..reporting.figures import FIGURES
-
-    study = Study(scale)
-    FIGURES[figure](source or {9: study.samples, 10: study.results}[figure], seed, out or study.figure(figure))
 
 
 @click.command()

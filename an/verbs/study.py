@@ -1,11 +1,16 @@
 """Verbs for looking at a study, and for taking its code as it is."""
 
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import click
 
 from ..layout import Study
-from .options import option, paths, scale, where
+from .given import OUT_FILE
+from .options import device, gpus, option, paths, scale, where
+
+FIGURES = ("1", "4", "5", "7", "8", "9", "10", "convergence", "table1", "table4", "table5", "table6")
+OF_A_GENERATOR = ("1", "4", "5", "8")
 
 
 @click.command()
@@ -22,6 +27,42 @@ def explain(table, row, metric, scale, **given):
     from ..reporting.explain import explain
 
     click.echo(explain(table, row, metric, scale_name=scale, **where(Study(scale), given)))
+
+
+@click.command()
+@click.argument("names", nargs=-1, required=True, type=click.Choice(FIGURES))
+@scale
+@option("checkpoint", "Weights of a generator of your own, for one of figures 1, 4, 5 and 8.", required=False)
+@click.option("--row", help="With a checkpoint: the row of params/rows.yaml that it is of.")
+@option("out", "With a checkpoint: PNG file to write; its numbers go beside it as CSV.", OUT_FILE, required=False)
+@gpus
+def figure(names, scale, *, checkpoint, row, out, gpus):
+    """Draw figures NAMES of a study into its reports, or one of a generator of your own."""
+    if checkpoint is None:
+        from ..reporting.figures.draw import draw
+
+        return draw(names, scale)
+    if not (row and out) or len(names) > 1 or names[0] not in OF_A_GENERATOR:
+        raise click.UsageError(f"of a checkpoint one of {', '.join(OF_A_GENERATOR)} is drawn, with --row and --out.")
+    draw_of_generator(names[0], scale, row, checkpoint=checkpoint, out=out, device=device(gpus))
+
+
+def draw_of_generator(name: str, scale: str, row: str, *, checkpoint: str, out: str, device) -> None:
+    """A figure of a generator that no study needs to know."""
+    from ..evaluation.regions import look_at_regions
+    from ..reporting.figures import regions, samples
+    from ..reporting.figures.draw import write
+    from ..sampling.generation import first_images
+
+    if name == "1":
+        images, count = first_images(row, scale, checkpoint, device, of_each=samples.ACROSS)
+        return write(samples.samples_by_class(scale, images, row, list(map(str, range(count)))), out)
+    with TemporaryDirectory() as folder:
+        files = {"regions": Path(folder, "regions.json"), "layouts": Path(folder, "layouts.npz")}
+        look_at_regions(row, scale, 0, checkpoint=checkpoint, device=device, **files)
+        looked = regions.read_looked(**files)
+    drawn = {"5": regions.semantic_layouts, "8": regions.interpolation}
+    write(drawn[name](looked) if name in drawn else regions.deviations({row: looked}), out)
 
 
 @click.command()

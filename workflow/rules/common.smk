@@ -16,6 +16,7 @@ from an.code import code_digest
 from an.errors import UserError
 from an.files import sha256
 from an.layout import AVERAGED, IMAGES, Run, Study
+from an.reporting.figures.captions import CAPTIONS
 
 try:
     SCALE_NAME = params.scale_name(config)
@@ -29,6 +30,8 @@ except UserError as error:
 STUDY, RUN = Study(SCALE_NAME), Run(SCALE_NAME, "{row}", "{seed}")
 TABLES, FIGURES = params.tables_of(SCALE), params.figures_of(SCALE)
 TABLE_FILES = [".md", ".csv", ".tex", ".html", "_cells.csv"]
+SCORES = [name for name in FIGURES if name in ("convergence", "table1", "table4")]
+LOOKED_AT = ["an", "an-literal"]  # rows whose regions are measured
 CONTROL_ROWS = ["mean-colour", "biharmonic"]
 RUNTIME = {"runtime": int(60 * SCALE.hours) + 15} if SCALE.hours else {}
 ONE_GPU = min(SCALE.gpus, 1)
@@ -75,6 +78,23 @@ def of_runs(files, task, table=None):
     return [file for name, seed in runs for file in expand(files, row=name, seed=seed)]
 
 
+def first_runs(files, task, names=None):
+    """Of each of a task's rows, or of those named, the files of its first seed."""
+    rows = {name: row for name, row in ROWS.items() if row.task == task and (names is None or name in names)}
+    return [file for name, row in rows.items() for file in expand(files, row=name, seed=SCALE.seeds_of(name, row)[0])]
+
+
+def figures(*names):
+    """The files of figures, and of the numbers behind those that no table has."""
+    numbers = [STUDY.figure(name).with_suffix(".csv") for name in names if not name.startswith("table")]
+    drawn = [report(STUDY.figure(n), "../report/figure.rst", "Figures", labels={"": CAPTIONS[n].title}) for n in names]
+    return [*drawn, *numbers]
+
+
+def captions(*names):
+    return [f"{CAPTIONS[name].title}: {CAPTIONS[name].text}" for name in names]
+
+
 # What a rule's result depends on besides its input files goes into its params, so that a change reruns it.
 
 
@@ -86,6 +106,10 @@ def kept_digest():
 
 def table_labels(table):
     return json.dumps({name: row.tables[table] for name, row in ROWS.items() if table in row.tables})
+
+
+def labels_of(task):
+    return json.dumps({name: row.tables for name, row in ROWS.items() if row.task == task})
 
 
 def training(wildcards):

@@ -71,6 +71,29 @@ rule evaluate_samples:
         " --gpus {resources.gpu:q} &> {log:q}"
 
 
+rule look_at_regions:
+    input:
+        rules.train_gan.output,
+    output:
+        RUN.regions,
+        RUN.layouts,
+    log:
+        f"logs/{SCALE_NAME}/look_at_regions/{{row}}-{{seed}}.log",
+    wildcard_constraints:
+        row="|".join(LOOKED_AT),
+    conda:
+        "../../environment.yml"
+    resources:
+        gpu=ONE_GPU,
+    params:
+        scale=SCALE_NAME,
+        settings=section("batch", "table2_classes", of=SCALE.evaluation),
+        code=code_digest("evaluation.regions:look_at_regions"),
+    shell:
+        "python -m an regions --row {wildcards.row:q} --scale {params.scale:q} --seed {wildcards.seed:q}"
+        " --gpus {resources.gpu:q} &> {log:q}"
+
+
 rule evaluate_completions:
     input:
         rules.prepare_photographs.output,

@@ -46,40 +46,118 @@ use rule render_quality_table as render_recall_table with:
         settings=section("description", "caution"),
 
 
-rule draw_figure9:
+rule draw_samples:
+    input:
+        rules.prepare_dataset.output,
+        first_runs([RUN.images, f"{RUN.images}.json"], "generation"),
+    output:
+        figures("1", "7"),
+    log:
+        f"logs/{SCALE_NAME}/draw_samples.log",
+    conda:
+        "../../environment.yml"
+    params:
+        scale=SCALE_NAME,
+        figures=["1", "7"],
+        captions=captions("1", "7"),
+        rows=labels_of("generation"),
+        settings=section("table2_classes", of=SCALE.evaluation),
+        code=code_digest(
+            "reporting.figures.draw:write", "reporting.figures.samples:figure1", "reporting.figures.samples:figure7"
+        ),
+    shell:
+        "python -m an figure {params.figures:q} --scale {params.scale:q} &> {log:q}"
+
+
+use rule draw_samples as draw_regions with:
+    input:
+        first_runs([RUN.regions, RUN.layouts], "generation", LOOKED_AT),
+    output:
+        figures("4", "5", "8"),
+    log:
+        f"logs/{SCALE_NAME}/draw_regions.log",
+    params:
+        scale=SCALE_NAME,
+        figures=["4", "5", "8"],
+        captions=captions("4", "5", "8"),
+        rows=labels_of("generation"),
+        code=code_digest(
+            "reporting.figures.draw:write",
+            "reporting.figures.regions:figure4",
+            "reporting.figures.regions:figure5",
+            "reporting.figures.regions:figure8",
+        ),
+
+
+use rule draw_samples as draw_scores with:
+    input:
+        of_runs([RUN.metrics, RUN.events], "generation"),
+        STUDY.reference,
+    output:
+        figures(*SCORES),
+    log:
+        f"logs/{SCALE_NAME}/draw_scores.log",
+    params:
+        scale=SCALE_NAME,
+        figures=SCORES,
+        captions=captions(*SCORES),
+        rows=labels_of("generation"),
+        published=PUBLISHED.model_dump_json(),
+        settings=section("dataset"),
+        code=code_digest(
+            "reporting.figures.draw:write",
+            "reporting.figures.curves:convergence",
+            "reporting.figures.points:table1",
+            "reporting.figures.points:table4",
+        ),
+
+
+use rule draw_samples as draw_completions with:
     input:
         rules.complete_controls.output,
         expand(rules.complete_heldout.output, row=["ca", "an-inpainting"], seed=SCALE.seeds[0]),
     output:
-        STUDY.figure(9),
+        figures("9"),
     log:
-        f"logs/{SCALE_NAME}/draw_figure9.log",
-    conda:
-        "../../environment.yml"
+        f"logs/{SCALE_NAME}/draw_completions.log",
     params:
         scale=SCALE_NAME,
-        seed=SCALE.seeds[0],
-        code=code_digest("reporting.figures:figure9"),
-    shell:
-        "python -m an figure --figure 9 --scale {params.scale:q} --seed {params.seed:q} &> {log:q}"
+        figures=["9"],
+        captions=captions("9"),
+        code=code_digest("reporting.figures.draw:write", "reporting.figures.completions:figure9"),
 
 
-rule draw_figure10:
+use rule draw_samples as draw_recall with:
     input:
-        expand(RUN.example, row=params.load_rows("recall"), seed=SCALE.recall.seeds[0]),
+        first_runs(RUN.example, "recall"),
+        of_runs(RUN.metrics, "recall"),
     output:
-        STUDY.figure(10),
+        figures("10", "table6"),
     log:
-        f"logs/{SCALE_NAME}/draw_figure10.log",
-    conda:
-        "../../environment.yml"
+        f"logs/{SCALE_NAME}/draw_recall.log",
     params:
         scale=SCALE_NAME,
-        seed=SCALE.recall.seeds[0],
+        figures=["10", "table6"],
+        captions=captions("10", "table6"),
         rows=table_labels(6),
-        code=code_digest("reporting.figures:figure10"),
-    shell:
-        "python -m an figure --figure 10 --scale {params.scale:q} --seed {params.seed:q} &> {log:q}"
+        code=code_digest(
+            "reporting.figures.draw:write", "reporting.figures.recall:figure10", "reporting.figures.points:table6"
+        ),
+
+
+use rule draw_samples as draw_times with:
+    input:
+        STUDY.timing,
+    output:
+        figures("table5"),
+    log:
+        f"logs/{SCALE_NAME}/draw_times.log",
+    params:
+        scale=SCALE_NAME,
+        figures=["table5"],
+        captions=captions("table5"),
+        published=PUBLISHED.model_dump_json(),
+        code=code_digest("reporting.figures.draw:write", "reporting.figures.times:table5"),
 
 
 rule summarise_scores:
@@ -108,7 +186,8 @@ rule render_index:
         where_any("generation", STUDY.reference),
         where_any("inpainting", [STUDY.control(name) for name in CONTROL_ROWS]),
         STUDY.timing,
-        [STUDY.figure(number) for number in FIGURES],
+        [STUDY.figure(name) for name in FIGURES],
+        where_any("generation", first_runs(RUN.regions, "generation", LOOKED_AT)),
     output:
         STUDY.page,
     log:

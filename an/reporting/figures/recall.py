@@ -1,64 +1,25 @@
-"""The paper's figures, from the images that the workflow keeps."""
+"""Figure 10: one image of the recall task, and where the layers look."""
 
-from pathlib import Path
-
-import matplotlib
-
-matplotlib.use("Agg")
 import matplotlib.pyplot as plt
-from matplotlib.image import imread
-from matplotlib.layout_engine import ConstrainedLayoutEngine
+import pandas as pd
 
-from .. import params
-from ..errors import UserError
-from ..files import written_whole
-from ..layout import IMAGES
-from ..seals import read_sealed
+from ... import params
+from ...layout import Run
+from ...seals import read_sealed
+from ..results import row_labels
+from .drawing import PAGE_WIDTH, Drawn
 
-PAGE_WIDTH = 7.0  # inches, between the margins of a two-column page
-ROWS = 6  # test images shown
-MARKS = 3  # marks of the recall task whose maps are shown
+MARKS = 3  # marks whose maps are shown
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 
-def figure9(samples: str | Path, seed: int, out: str | Path) -> None:
-    """Inpainting side by side: input, CA, AN and the truth of test images spread over the held-out photographs.
-
-    Raises UserError when an image is missing.
-    """
-    samples = Path(samples)
-    columns = {
-        "Input": samples / "controls/input",
-        "CA": samples / f"ca/seed-{seed}",
-        "AN (ours)": samples / f"an-inpainting/seed-{seed}",
-        "Truth": samples / "controls/truth",
-    }
-    names = sorted(file.name for file in columns["Truth"].glob("*.png"))
-    if not names:
-        raise UserError(f"{columns['Truth']} has no images: run snakemake to make them.")
-    chosen = names[:: max(1, len(names) // ROWS)][:ROWS]
-    for folder in columns.values():
-        read_sealed(folder / IMAGES, [folder / name for name in chosen])
-    cell = PAGE_WIDTH / len(columns)
-    size, close = (PAGE_WIDTH, cell * len(chosen)), ConstrainedLayoutEngine(w_pad=0.02, h_pad=0.02, hspace=0, wspace=0)
-    figure, axes = plt.subplots(len(chosen), len(columns), figsize=size, squeeze=False, layout=close)
-    for row, name in enumerate(chosen):
-        for axis, (title, folder) in zip(axes[row], columns.items(), strict=True):
-            axis.imshow(imread(folder / name), interpolation="nearest")
-            axis.set_axis_off()
-            if row == 0:
-                axis.set_title(title, fontsize=9)
-    _save(figure, out)
-
-
-def figure10(results: str | Path, seed: int, out: str | Path) -> None:
-    """Recall: one test image, every layer's answers to it, and for some marks where the layers with a map look.
+def figure10(scale_name: str) -> Drawn:
+    """One test image, every layer's answers to it, and for some marks where the layers with a map look.
 
     Raises UserError when an example is missing.
     """
-    rows = params.load_rows("recall").items()
-    labels = {name: label for name, row in rows for number, label in row.tables.items() if number == 6}
-    examples = {name: read_sealed(Path(results) / name / f"seed-{seed}" / "example.json") for name in labels}
+    labels, seed = row_labels(6, scale_name), params.load_scale(scale_name).recall.seeds[0]
+    examples = {name: read_sealed(Run(scale_name, name, seed).example) for name in labels}
     with_maps = [name for name in labels if examples[name]["maps"]]
     first = examples[next(iter(labels))]
     count = len(first["marks"]["keys"])
@@ -91,7 +52,14 @@ def figure10(results: str | Path, seed: int, out: str | Path) -> None:
             if name == with_maps[0]:
                 axis.set_title(f"mark {LETTERS[key % 26]}", fontsize=8)
         row[0].set_ylabel(labels[name], fontsize=7, rotation=0, ha="right", va="center", wrap=True)
-    _save(figure, out)
+    lines = [
+        {"row": name, "mark": LETTERS[key % 26], "red": red, "green": green, "blue": blue, "right": right}
+        for name, example in examples.items()
+        for key, (red, green, blue), right in zip(
+            first["marks"]["keys"], example["answers"], example["right"], strict=True
+        )
+    ]
+    return Drawn(figure, pd.DataFrame(lines))
 
 
 def _draw_marks(axis, columns: dict[int, dict], count: int, right: list[bool] | None = None) -> None:
@@ -106,12 +74,3 @@ def _draw_marks(axis, columns: dict[int, dict], count: int, right: list[bool] | 
                 axis.plot([left, left + 1], [place + 0.9, place], color="red", linewidth=1)
     axis.set(xlim=(-0.1, max(columns) + 1.1), ylim=(count, -0.1), xticks=[], yticks=[])
     axis.set_frame_on(False)
-
-
-def _save(figure, out: str | Path) -> None:
-    with written_whole(out) as temporary:
-        figure.savefig(temporary, format="png", dpi=200)
-    plt.close(figure)
-
-
-FIGURES = {9: figure9, 10: figure10}

@@ -1,0 +1,1 @@
+"""The paper's figures, its tables as points, and the curves, each from the files that the workflow keeps."""
