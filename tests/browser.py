@@ -25,9 +25,13 @@ class Browser:
     """A WebDriver session (https://www.w3.org/TR/webdriver2): the few commands that are needed."""
 
     def __init__(self, address: str):
-        options = {"binary": shutil.which("chromium"), "args": ["--headless", "--no-sandbox", f"--window-size={SIZE}"]}
+        flags = ["--headless", "--no-sandbox", f"--window-size={SIZE}"]
+        options = {"binary": shutil.which("chromium"), "args": flags}
         self.address = address
-        session = self.send("session", {"capabilities": {"alwaysMatch": {"goog:chromeOptions": options}}})
+        session = self.send(
+            "session",
+            {"capabilities": {"alwaysMatch": {"goog:chromeOptions": options, "goog:loggingPrefs": {"browser": "ALL"}}}},
+        )
         self.address = f"{address}/session/{session['sessionId']}"
 
     def send(self, command: str, content: dict | None = None):
@@ -51,6 +55,15 @@ class Browser:
             if time.monotonic() > deadline:
                 raise TimeoutError(f"{page} does not show {missing}, but:\n{shown[:2000]}")
             time.sleep(0.5)
+
+    def screen(self, width: int, height: int, touch: bool = False) -> None:
+        """Show pages as a screen of this size does, or a phone."""
+        size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": touch}
+        for command, given in (
+            ("Emulation.setDeviceMetricsOverride", size),
+            ("Emulation.setTouchEmulationEnabled", {"enabled": touch}),
+        ):
+            self.send("goog/cdp/execute", {"cmd": command, "params": given})
 
     def screenshot(self, file: Path) -> None:
         Path(file).write_bytes(base64.b64decode(self.send("screenshot")))

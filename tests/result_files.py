@@ -196,6 +196,8 @@ def make_results(folder: Path) -> Path:
             path = folder / f"controls/{name}.json" if seed is None else folder / name / f"seed-{seed}/metrics.json"
             path.parent.mkdir(parents=True, exist_ok=True)
             write_sealed(path, run, MADE if seed is None else TRAINED)
+            if seed is not None:
+                make_events(path.with_name("events.jsonl"))
     for name, accuracy in ACCURACY.items():
         for seed in SEEDS:
             path = folder / name / f"seed-{seed}"
@@ -212,6 +214,7 @@ def make_results(folder: Path) -> Path:
                 "provenance": provenance(name, seed),
             }
             write_sealed(path / "metrics.json", run, TRAINED)
+            make_events(path / "events.jsonl")
             write_sealed(path / "example.json", example(name))
     floor = {"fid": 0.5, "intra_fid": 1.0, "inception_score": 6.0}
     write_sealed(folder / "reference.json", {"heldout_as_generated": floor})

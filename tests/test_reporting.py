@@ -1,19 +1,28 @@
 """Tables from result files: what is shown, what is exact, what is refused."""
 
+import base64
+import io
 import json
+import math
 from html.parser import HTMLParser
 
+import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 from result_files import PROTOCOL, diverge, edit, make_results, two_seeds
 
 from an import params
 from an.errors import UserError
+from an.layout import Study
 from an.reporting.cells import Cell
 from an.reporting.explain import explain
+from an.reporting.findings import findings, regions_sentence
+from an.reporting.page import PAPER, best, embedded
 from an.reporting.render import render, render_index
 from an.reporting.summary import summarise_scores
 from an.reporting.tables import TITLES, build
+from an.sampling.pictures import write_png
 from an.seals import read_sealed
 
 
@@ -268,10 +277,10 @@ class Page(HTMLParser):
 
     def handle_starttag(self, tag, attributes):
         attributes = dict(attributes)
-        if tag not in ("meta", "img"):
+        if tag not in ("meta", "img", "input"):
             self.open.append(tag)
         self.loads += [attributes["src"]] if "src" in attributes else []
-        self.loads += [tag] if tag in ("script", "link", "iframe", "object") else []
+        self.loads += [tag] if tag in ("link", "iframe", "object") else []
         self.ids += [attributes["id"]] if "id" in attributes else []
         if tag == "a":
             self.links.append({**attributes, "text": ""})
@@ -288,8 +297,8 @@ class Page(HTMLParser):
 def check_page(text: str) -> Page:
     page = Page(text)
     assert len(set(page.ids)) == len(page.ids)
-    assert all(loaded.startswith("data:image/png;base64,") for loaded in page.loads), page.loads
-    assert "http" not in text and "url(" not in text and "@import" not in text
+    assert all(loaded.startswith("data:image/") for loaded in page.loads), page.loads
+    assert text.count("http") == text.count(PAPER) and "url(" not in text and "@import" not in text
     for link in page.links:
         assert not link["href"].startswith("#") or link["href"][1:] in page.ids, link
     return page
@@ -324,20 +333,59 @@ def test_every_reproduced_number_in_html_names_and_links_to_its_sources(results,
 
 
 def test_index_holds_every_table_and_figure_and_loads_nothing(results, tmp_path):
-    with pytest.raises(UserError, match=r"figure9\.png is missing"):
+    with pytest.raises(UserError, match=r"figure1\.png is missing"):
         render_index("smoke", results, tmp_path)
-    (tmp_path / "figure9.png").write_bytes(b"a picture")
-    with pytest.raises(UserError, match=r"figure10\.png is missing"):
-        render_index("smoke", results, tmp_path)
-    (tmp_path / "figure10.png").write_bytes(b"another one")
+    for name in (names := params.figures_of(params.load_scale("smoke"))):
+        (tmp_path / Study("smoke").figure(name).name).write_bytes(f"picture {name}".encode())
+    (tmp_path / "figure4.csv").touch()
     render_index("smoke", results, tmp_path)
     page = check_page((tmp_path / "index.html").read_text())
-    assert {"table1", "table2", "table3", "table4", "table5", "table6", "figures", "sources"} <= set(page.ids)
-    assert page.loads == [f"data:image/png;base64,{code}" for code in ("YSBwaWN0dXJl", "YW5vdGhlciBvbmU=")]
+    places = {f"table{number}" for number in range(1, 7)} | {f"figure{name}" for name in names}
+    assert places | {"summary", "figures", "classes", "sources", "environment"} <= set(page.ids)
+    pictures = {base64.b64decode(loaded.partition("base64,")[2]).decode() for loaded in page.loads}
+    assert pictures == {f"picture {name}" for name in names} and len(page.loads) == len(names)
+    assert [link["href"] for link in page.links if link["text"] == "Numbers"] == ["figure4.csv"]
     assert "15.00 ± 1.41" in page.text and "2.00 [1.50, 3.00]" in page.text and "22.50 ± 0.71" in page.text
     assert "prove the pipeline, not the paper" in page.text
-    files = f"{results / 'an/seed-0/metrics.json'}, {results / 'an/seed-0/classes.csv'}"
-    assert page.text.count(files) == 1, "a run stands once, with every file that was read"
+    files = {"href": f"../../{results / 'an/seed-0/classes.csv'}", "text": str(results / "an/seed-0/classes.csv")}
+    assert page.links.count(files) == 1, "a run stands once, with every file that was read"
+
+
+def test_the_summary_says_where_an_stands_and_how_certain_that_is(results, tmp_path):
+    found = {f.title: f.sentence for f in findings("smoke", results, {n: build(n, "smoke", results) for n in TITLES})}
+    # FID is 10 + 2 * seed + the row's place: AN's is place 4 of the generation rows, SN-GAN*'s 2, AN's n = 1 5.
+    one = found["Table 1"]
+    assert one.startswith("AN’s FID is 15.00 ± 1.41, place 5 of 7 rows (1 is best): ")
+    half = 4.30265 * math.sqrt(2)  # Welch's, of two seeds each: two degrees of freedom
+    assert f"not decided against SN-GAN* (+2 [{2 - half:+.3g}, +{2 + half:.3g}])" in one
+    assert found["Table 2"] == "Of 8 classes, intra-FID is lowest of SN-GAN in 8, SA-GAN in 0, AN (ours) in 0."
+    assert "AN’s PSNR in the hole is 0.50" in found["Table 3"] and "(paired by test image)" in found["Table 3"]
+    assert found["Table 5"].startswith("At 128×128 pixels") and "1.0 times as long" in found["Table 5"]
+    assert found["Table 6"].startswith("AN recalls 0.885 of the far marks’ colours")
+    assert "in 88 % [76, 99] of (image, entity) pairs" in found["Figure 4"]
+    flat = read_sealed(results / "an-literal/seed-0/regions.json")
+    assert regions_sentence(flat) == "AN's layout is flat (0.001 nats of layout information): it has no regions."
+
+
+def test_best_values_are_of_each_column_or_class(results):
+    assert best(1, build(1, "smoke", results)) >= {
+        ("acgan", "fid"),
+        ("acgan", "inception_score"),
+        ("an", "inception_score"),
+    }
+    assert ("an", "fid") not in best(1, build(1, "smoke", results)), "lower is better"
+    two = best(2, build(2, "smoke", results))
+    assert {metric for _, metric in two} == {str(number) for number in range(8)}
+    assert ("an-inpainting", "psnr") in best(3, build(3, "smoke", results))
+
+
+def test_a_large_picture_is_made_small_for_the_page(tmp_path):
+    noise = np.random.default_rng(0).integers(0, 256, (600, 2000, 3)).astype(np.uint8)
+    write_png(tmp_path / "figure7.png", noise)
+    picture = embedded("7", tmp_path)
+    assert picture.source.startswith("data:image/webp;base64,")
+    content = base64.b64decode(picture.source.partition("base64,")[2])
+    assert Image.open(io.BytesIO(content)).size == (1400, 420)
 
 
 def test_html_escapes_what_it_shows(results, tmp_path):

@@ -13,7 +13,7 @@ rule render_quality_table:
         rows=lambda wildcards: table_labels(int(wildcards.table)),
         published=PUBLISHED.model_dump_json(),
         settings=section("description", "caution", "dataset", "evaluation"),
-        code=code_digest("reporting.render:render", files=("reporting/page.html",)),
+        code=code_digest("reporting.render:render", files=("reporting/page.html", "reporting/page.css", "reporting/page.js")),
     shell:
         "python -m an table --table {wildcards.table:q} --scale {params.scale:q} &> {log:q}"
 
@@ -200,6 +200,6 @@ rule render_index:
         published=PUBLISHED.model_dump_json(),
         settings=section("description", "caution", "dataset", "evaluation"),
         kept=kept_digest(),
-        code=code_digest("reporting.render:render_index", files=("reporting/page.html",)),
+        code=code_digest("reporting.render:render_index", files=("reporting/page.html", "reporting/page.css", "reporting/page.js")),
     shell:
         "python -m an index --scale {params.scale:q} &> {log:q}"
