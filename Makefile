@@ -8,7 +8,7 @@ SCALE := smoke
 HOST := 127.0.0.1
 PORT := 5000
 
-.PHONY: help reproduce verify ui inception test test-fast lint lock
+.PHONY: help reproduce verify ui inception test test-fast lint docs lock
 
 help:  ## what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /make \1\t/' | expand -t 20
@@ -37,6 +37,9 @@ lint: $(INSTALLED)  ## style and types
 	$(IN_VENV) snakefmt --check Snakefile workflow
 	$(IN_VENV) snakemake --lint
 	$(IN_VENV) mypy
+
+docs: $(INSTALLED)  ## the documentation as a site, site/index.html
+	$(IN_VENV) NO_MKDOCS_2_WARNING=1 python -m mkdocs build --strict
 
 $(INSTALLED): requirements.lock
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: set PYTHON=")'

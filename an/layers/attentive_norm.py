@@ -17,8 +17,6 @@ PENALTIES = ("directions", "entities")
 class AttentiveNorm2d(nn.Module):
     r"""Divide a feature map softly into regions by semantics and normalize each region on its own.
 
-    .. code-block:: text
-
         S    = softmax_n(tau * (t * F + f(x)))                       equations 2-4
         Xbar = sum_i S_i * (beta_i * (v(x) - mu_i) / (sigma_i + eps) + alpha_i)    equation 5
         y    = rho * Xbar + x                                        equation 6
@@ -31,7 +29,7 @@ class AttentiveNorm2d(nn.Module):
     entities times that of x is some ones. With short entities the layout is uniform and the layer is n copies of one
     instance normalization, whatever else it learns: look at ``soft_layout`` (docs/decisions.md has measurements).
 
-    No tensor of N*n*C*H*W elements is made: moments are matrix products, and so is the output.
+    No tensor of ``N*n*C*H*W`` elements is made: moments are matrix products, and so is the output.
 
     Args:
         channels: C of the input ``[N, C, H, W]``; at least 8 with ``self_sampling``.

@@ -15,8 +15,6 @@ LEAST_NORM = 1e-4  # a background patch shorter than this is not stretched to le
 class ContextualAttention2d(nn.Module):
     """Rebuild a feature map from its own patches, each found by similarity in the known part.
 
-    .. code-block:: text
-
         score(p, q) = < patch3(p), patch3(q) / |patch3(q)| >       at half resolution, every second pixel
         score       = fused along diagonals, first row by row, then column by column
         weight(p, q) = known(q) * softmax_q(10 * known(q) * score(p, q))
