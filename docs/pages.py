@@ -8,7 +8,8 @@ from mkdocs.plugins import get_plugin_logger
 from mkdocs.structure.files import File
 
 from an.__main__ import SECTIONS
-from an.reporting.render import FIGURES
+from an.layout import Study
+from an.reporting.figures.captions import CAPTIONS
 
 DOCS = Path(__file__).parent
 AT_ROOT = {"README.md": "index.md", "CONTRIBUTING.md": "contributing.md"}
@@ -62,8 +63,9 @@ def _pages_of(scale: Path) -> list[str]:
 
 
 def _figures_of(scale: Path) -> list[str]:
-    shown = {f"figure{number}.png": title for number, title in FIGURES.items()}
-    return [f"## {title}\n\n![{title}]({name})" for name, title in shown.items() if (scale / name).exists()]
+    drawn = {Study(scale.name).figure(name).name: caption for name, caption in CAPTIONS.items()}
+    shown = {file: caption for file, caption in drawn.items() if (scale / file).exists()}
+    return [f"## {title}\n\n{text}\n\n![{title}]({file})" for file, (title, text) in shown.items()]
 
 
 def _command_line() -> str:

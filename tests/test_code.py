@@ -297,10 +297,10 @@ def test_comments_docstrings_and_empty_lines_do_not_count(plant):
 
 
 def test_a_blank_line_within_a_string_counts(plant):
-    before = code.text("reporting.render", "page")
+    before = code.text("reporting.page", "page")
     planted = 'return """a\n\n  # b  \n""" + environment.get_template("page.html").render('
     plant(lambda module, text: text.replace('return environment.get_template("page.html").render(', planted))
-    after = code.text("reporting.render", "page")
+    after = code.text("reporting.page", "page")
     assert after != before and '"""a\n\n  # b  \n"""' in after
 
 
@@ -310,8 +310,8 @@ def test_a_file_counts_where_a_rule_names_it(plant, tmp_path, monkeypatch):
     monkeypatch.setattr(code, "PACKAGE", package)
     forget()
     assert digests() == before
-    page = package / "reporting/page.html"
-    page.write_text(page.read_text() + "<!-- planted -->")
+    page = package / "reporting/page.js"
+    page.write_text(page.read_text() + "// planted")
     forget()
     changed = {rule for rule, digest in digests().items() if digest != before[rule]}
     assert changed == {rule for rule, (_, _, files) in RULES.items() if files}

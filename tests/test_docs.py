@@ -21,6 +21,7 @@ PAGES = [
     *("command-line", "layer"),
 ]
 KEPT = ROOT / "docs/results"
+FIGURES = sorted([*KEPT.glob("*/*.png"), *KEPT.glob("*/*.svg")])
 
 
 class Page(HTMLParser):
@@ -90,7 +91,7 @@ def test_kept_tables_are_shown_cell_by_cell(site, table):
     assert Page(site / "results" / table.parent.name / f"{table.stem}.html").cells == kept
 
 
-@pytest.mark.parametrize("figure", sorted(KEPT.glob("*/*.png")), ids=lambda file: f"{file.parent.name}-{file.stem}")
+@pytest.mark.parametrize("figure", FIGURES, ids=lambda file: f"{file.parent.name}-{file.stem}")
 def test_kept_figures_are_shown(site, figure):
     folder = site / "results" / figure.parent.name
     assert figure.name in Page(folder / "figures.html").loads
