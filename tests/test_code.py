@@ -218,7 +218,7 @@ APART = {
     "render_timing_table": {"reporting.figures.times", "evaluation.timing"},
     "draw_samples": {"reporting.tables", "reporting.figures.regions"},
     "draw_regions": {"reporting.tables", "reporting.figures.samples", "evaluation.regions"},
-    "draw_scores": {"reporting.figures.regions", "reporting.timing_table:timing", "training.loop"},
+    "draw_scores": {"reporting.figures.regions", "reporting.figures.times", "training.loop"},
     "draw_completions": {"reporting.tables", "reporting.figures.recall"},
     "draw_recall": {"reporting.figures.completions", "reporting.figures.curves"},
     "draw_times": {"reporting.tables", "reporting.figures.points"},

@@ -58,10 +58,9 @@ def look_at_regions(
     chain = chain_of_classes(scale, num_classes)
     chain_images, chain_layouts = interpolate(generator, chain, seed, batch)
     arrays = {name: found[name][:EXAMPLES] for name in ("images", "layouts", "whole", "within")}
+    arrays |= {"chain_images": chain_images, "chain_layouts": chain_layouts, "chain_classes": np.array(chain)}
     with written_whole(layouts) as temporary, open(temporary, "wb") as file:
-        np.savez_compressed(
-            file, **arrays, chain_images=chain_images, chain_layouts=chain_layouts, chain_classes=np.array(chain)
-        )
+        np.savez_compressed(file, allow_pickle=False, **arrays)
     per_image = {name: found[name].tolist() for name in found if name.startswith(("below", "ratio"))}
     write_sealed(
         regions,
@@ -84,9 +83,7 @@ def chain_of_classes(scale: params.Scale, num_classes: int) -> list[int]:
 
 
 @torch.inference_mode()
-def interpolate(
-    generator: Generator, classes: list[int], seed: int, batch: int
-) -> tuple[np.ndarray, np.ndarray | None]:
+def interpolate(generator: Generator, classes: list[int], seed: int, batch: int) -> tuple[np.ndarray, np.ndarray]:
     """Section 5.2's categorical interpolation: conditional scales and shifts mixed linearly, at the noise of image 0.
 
     Returns images uint8 ``[chains, CHAIN, R, R, 3]``, a chain from each class to the next, and the layouts ``[chains,

@@ -39,9 +39,11 @@ def explain(table, row, metric, scale, **given):
 def figure(names, scale, *, checkpoint, row, out, gpus):
     """Draw figures NAMES of a study into its reports, or one of a generator of your own."""
     if checkpoint is None:
-        from ..reporting.figures.draw import draw
+        from ..reporting.figures import draw
 
-        return draw(names, scale)
+        for name in names:
+            draw.write(draw.FIGURES[name](scale), Study(scale).figure(name))
+        return
     if not (row and out) or len(names) > 1 or names[0] not in OF_A_GENERATOR:
         raise click.UsageError(f"of a checkpoint one of {', '.join(OF_A_GENERATOR)} is drawn, with --row and --out.")
     draw_of_generator(names[0], scale, row, checkpoint=checkpoint, out=out, device=device(gpus))

@@ -1,10 +1,8 @@
 """Figures by name, as files."""
 
-from collections.abc import Iterable
 from pathlib import Path
 
 from ...files import written_whole
-from ...layout import Study
 from .completions import figure9
 from .curves import convergence
 from .drawing import Drawn, plt
@@ -18,12 +16,6 @@ FIGURES = {
     **{"1": figure1, "4": figure4, "5": figure5, "7": figure7, "8": figure8, "9": figure9, "10": figure10},
     **{"convergence": convergence, "table1": table1, "table4": table4, "table5": table5, "table6": table6},
 }
-
-
-def draw(names: Iterable[str], scale_name: str) -> None:
-    """Write figures into a scale's reports. Raises UserError when a result is missing."""
-    for name in names:
-        write(FIGURES[name](scale_name), Study(scale_name).figure(name))
 
 
 def write(drawn: Drawn, out: str | Path) -> None:

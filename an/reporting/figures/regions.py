@@ -73,7 +73,7 @@ def deviations(rows: dict[str, Looked]) -> Drawn:
     """Of the first row some images with maps and their moments; of all rows the share of pairs that vary less."""
     first = next(iter(rows.values()))
     figure = plt.figure(figsize=(PAGE_WIDTH, 1.62 * SHOWN4 + 0.5 + 0.62 * len(rows)), layout="constrained")
-    top, bottom = figure.subfigures(2, 1, height_ratios=[1.62 * SHOWN4, 0.5 + 0.62 * len(rows)])
+    (top,), (bottom,) = figure.subfigures(2, 1, squeeze=False, height_ratios=[1.62 * SHOWN4, 0.5 + 0.62 * len(rows)])
     top.suptitle(f"mean, standard deviation: over the whole map, and over a region; {first.title()}", fontsize=8)
     for line, axes in enumerate(top.subplots(SHOWN4, 1 + MAPS4, squeeze=False)):
         layout, within = first.arrays["layouts"][line], first.arrays["within"][line]
