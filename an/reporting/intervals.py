@@ -2,11 +2,14 @@
 
 import math
 import statistics
+from functools import cache
 from typing import NamedTuple
 
+import numpy as np
 from scipy import stats
 
 LEVEL = 0.95
+MOST = 1000  # seeds beyond which no number is named
 
 
 class Interval(NamedTuple):
@@ -68,9 +71,15 @@ def verdict(low: list[float], high: list[float]) -> str:
     return f"not decided with n = {min(len(low), len(high))} seeds ({found}){about}"
 
 
-def _seeds_to_decide(low: list[float], high: list[float], gap: float, most: int = 1000) -> int | None:
-    spread = statistics.variance(low) + statistics.variance(high)
-    for n in range(3, most):
-        if stats.t.ppf((1 + LEVEL) / 2, 2 * n - 2) * math.sqrt(spread / n) < gap:
-            return n
-    return None
+def _seeds_to_decide(low: list[float], high: list[float], gap: float) -> int | None:
+    counts = np.arange(3, MOST)
+    halves = _student(2 * MOST)[2 * counts - 2] * np.sqrt(
+        (statistics.variance(low) + statistics.variance(high)) / counts
+    )
+    return int(counts[np.argmax(halves < gap)]) if (halves < gap).any() else None
+
+
+@cache
+def _student(most: int) -> np.ndarray:
+    """Student's quantile of a 95 % interval, by degrees of freedom; not a number for 0."""
+    return stats.t.ppf((1 + LEVEL) / 2, np.arange(most))
