@@ -1,18 +1,30 @@
 """What is measured of regions, and the interpolation between classes, on small untrained networks."""
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
+from matplotlib.image import imread
 
 from an import params
+from an.__main__ import main
 from an.data.loading import to_bytes
 from an.errors import UserError
-from an.evaluation.regions import CHAIN, IMAGES, interpolate, layout_of_picture, look_at_regions, look_through
+from an.evaluation.regions import (
+    CHAIN,
+    IMAGES,
+    chain_of_classes,
+    interpolate,
+    layout_of_picture,
+    look_at_regions,
+    look_through,
+)
 from an.metrics.regions import region_moments, shifted, shuffled
 from an.models import build
 from an.sampling.generation import load_generator, sample
 from an.sampling.pictures import write_png
 from an.seals import read_sealed
+from an.verbs import study
 from an.weights import save_tensors
 
 CPU = torch.device("cpu")
@@ -48,7 +60,7 @@ def test_random_masks_are_as_sharp_and_as_large(moved):
     mask = moved(layout, torch.Generator().manual_seed(1))
     assert not mask.equal(layout)
     assert mask.flatten(2).sort(2).values.equal(layout.flatten(2).sort(2).values), "each entity has the values it had"
-    torch.testing.assert_close(mask.sum(1), torch.ones(4, 6, 6)), "and each pixel still sums to 1"
+    torch.testing.assert_close(mask.sum(1), torch.ones(4, 6, 6))
 
 
 def test_shifted_masks_are_as_connected():
@@ -132,7 +144,28 @@ def test_the_layout_of_a_picture(networks, tmp_path):
 
 
 def test_a_chain_of_two_classes_goes_there_and_back():
-    from an.evaluation.regions import chain_of_classes
-
     assert chain_of_classes(params.load_scale("nano"), 10) == [0, 1, 0]
     assert chain_of_classes(params.load_scale("smoke"), 10) == [0, 1, 2]
+
+
+@pytest.mark.parametrize("name", study.OF_A_GENERATOR)
+def test_figures_of_a_generator_of_one_s_own(networks, tmp_path, name):
+    out = tmp_path / f"{name}.png"
+    given = ["--checkpoint", str(networks / "generator.pt"), "--row", "an", "--scale", "nano", "--gpus", "0"]
+    assert main(["figure", name, *given, "--out", str(out)]) == 0
+    assert imread(out).shape[1] > 1000 and len(pd.read_csv(out.with_suffix(".csv"))) > 2
+    assert sorted(file.name for file in tmp_path.iterdir()) == [f"{name}.csv", f"{name}.png"]
+
+
+def test_figures_of_a_generator_need_a_row_and_a_place(networks, tmp_path, capsys):
+    given = ["--checkpoint", str(networks / "generator.pt"), "--scale", "nano"]
+    assert main(["figure", "5", *given]) == 2
+    assert main(["figure", "7", *given, "--row", "an", "--out", str(tmp_path / "7.png")]) == 2
+    assert capsys.readouterr().err.count("of a checkpoint one of 1, 4, 5, 8 is drawn, with --row and --out.") == 2
+
+
+def test_show_draws_the_regions_of_a_picture(networks, tmp_path):
+    write_png(tmp_path / "in.png", np.random.default_rng(0).integers(0, 256, (40, 40, 3)).astype(np.uint8))
+    given = ["--row", "an", "--scale", "nano", "--checkpoint", str(networks / "discriminator.pt"), "--gpus", "0"]
+    assert main(["show", str(tmp_path / "in.png"), *given, "--out", str(tmp_path / "out.png")]) == 0
+    assert len(pd.read_csv(tmp_path / "out.csv")) == 16, "a line for each entity"
