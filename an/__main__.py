@@ -16,7 +16,7 @@ gc.set_threshold(10**6)  # importing torch makes many objects that live on: no s
 from .verbs import own, steps, study  # noqa: E402
 
 SECTIONS = {
-    "Images of your own": [own.evaluate, own.complete, own.show],
+    "Images of your own": [own.evaluate, own.complete, own.show, own.init],
     "A study": [study.explain, study.figure, study.verify, study.track, study.ui, study.accept_code, study.schema],
     "Steps of the workflow": [
         *(steps.prepare, steps.prepare_photographs, steps.train_classifier, steps.reference, steps.train),

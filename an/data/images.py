@@ -8,6 +8,8 @@ from PIL import Image
 
 from ..errors import UserError
 
+ENDINGS = {".png", ".jpg", ".jpeg", ".bmp", ".webp", ".ppm"}
+
 
 @contextmanager
 def opened(file: str | Path, what: str = "image", remedy: str = "replace or remove it") -> Iterator[Image.Image]:

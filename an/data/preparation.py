@@ -8,9 +8,10 @@ from ..files import sha256, written_array, written_whole
 from ..progress import progress
 from ..seals import write_sealed
 from .fashion_mnist import fashion_mnist
+from .own_images import own_images
 from .sources import Source, digits, imagenet
 
-SOURCES = {"digits": digits, "fashion_mnist": fashion_mnist, "imagenet": imagenet}
+SOURCES = {"digits": digits, "fashion_mnist": fashion_mnist, "folder": own_images, "imagenet": imagenet}
 
 
 def prepare(dataset: str, resolution: int, folder: str | Path, path: str | None = None) -> dict:

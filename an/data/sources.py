@@ -78,11 +78,12 @@ def class_folders(root: Path, resolution: int) -> Source:
             raise UserError(f"{folder} has classes that train/ lacks, e.g. {min(unknown)}: use the same class folders.")
         files = [(label, p) for label, name in enumerate(classes) for p in sorted((folder / name).glob("*.*"))]
         labels = np.array([label for label, _ in files], dtype=np.int64)
-        splits[split] = Split(labels, partial(_decode_all, [p for _, p in files], resolution))
+        splits[split] = Split(labels, partial(decode_all, [p for _, p in files], resolution))
     return Source(f"class folders under {root.name}/", "as the data set's own", classes, splits)
 
 
-def _decode_all(files: list[Path], resolution: int) -> Iterator[np.ndarray]:
+def decode_all(files: list[Path], resolution: int) -> Iterator[np.ndarray]:
+    """``centre_crop`` of each file, in their order, on all cores."""
     with ProcessPoolExecutor() as pool:
         yield from pool.map(partial(centre_crop, resolution=resolution), files, chunksize=64)
 

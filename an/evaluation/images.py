@@ -8,11 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
-from ..data.images import opened
+from ..data.images import ENDINGS, opened
 from ..errors import UserError
 from ..files import sha256
-
-ENDINGS = {".png", ".jpg", ".jpeg", ".bmp", ".webp", ".ppm"}
 
 
 class ImageFolder:

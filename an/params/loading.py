@@ -78,13 +78,18 @@ def load_row(name: str, task: str | None = None) -> AnyRow:
 
 def load_scale(name: str) -> Scale:
     """One scale by name. Raises UserError for an unknown or faulty one, and for a name with characters of a shell."""
-    if not re.fullmatch(SCALE_NAME, name):
-        raise UserError(f"scale {name!r}: a scale's name has small letters, digits, '-' and '_' only ({SCALE_NAME}).")
-    path = FOLDER / "scales" / f"{name}.yaml"
+    path = scale_file(name)
     known = sorted(p.stem for p in path.parent.glob("*.yaml"))
     if name not in known:
         raise UserError(f"unknown scale '{name}'{hint(name, known)}: params/scales/ has {', '.join(known)}.")
     return _load(path, TypeAdapter(Scale))
+
+
+def scale_file(name: str) -> Path:
+    """Where a scale of this name stands, or would. Raises UserError for a name with characters of a shell."""
+    if not re.fullmatch(SCALE_NAME, name):
+        raise UserError(f"scale {name!r}: a scale's name has small letters, digits, '-' and '_' only ({SCALE_NAME}).")
+    return FOLDER / "scales" / f"{name}.yaml"
 
 
 def check_scale(scale_name: str) -> None:

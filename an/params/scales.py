@@ -1,5 +1,7 @@
 """``params/scales/*.yaml``: how large a study is."""
 
+import re
+from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
@@ -137,8 +139,8 @@ class Scale(Strict):
 
     description: str
     caution: str | None = Field(None, description="what every table of this scale says about its numbers")
-    dataset: Literal["digits", "fashion_mnist", "imagenet"]
-    dataset_path: str | None = None
+    dataset: Literal["digits", "fashion_mnist", "folder", "imagenet"]
+    dataset_path: str | None = Field(None, description="of imagenet and fashion_mnist; of a folder of one's own images")
     resolution: PositiveInt
     attention_resolution: PositiveInt
     rows: list[RowName] | None = Field(None, min_length=1, description="that are run; all by default")
@@ -183,6 +185,8 @@ class Scale(Strict):
                 raise ValueError(f"recipes.{name}.steps must be a multiple of snapshots")
         if self.dataset == "imagenet" and not self.dataset_path:
             raise ValueError("dataset_path must name the folder that holds ImageNet's train/ and val/")
+        if self.dataset == "folder" and not self.dataset_path:
+            raise ValueError("dataset_path must name the folder that holds the images")
         return self
 
     def seeds_of(self, name: str, row: AnyRow) -> list[int]:
@@ -200,4 +204,6 @@ class Scale(Strict):
 
     @property
     def data_folder(self) -> str:
-        return f"data/{self.dataset}-{self.resolution}"
+        """Of one's own images named after their folder, so that each has its own."""
+        name = Path(self.dataset_path or "").name if self.dataset == "folder" else self.dataset
+        return f"data/{re.sub('[^A-Za-z0-9_-]+', '-', name)}-{self.resolution}"

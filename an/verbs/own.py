@@ -73,3 +73,14 @@ def show(image, row, scale, *, seed, checkpoint, out, gpus):
     checkpoint = checkpoint or Run(scale, row, seed).checkpoints / "discriminator.pt"
     seen, layout = layout_of_picture(image, row, scale, checkpoint=checkpoint, device=device(gpus))
     write(draw_layouts(seen[None], layout[None], f"regions of {image}"), out)
+
+
+@click.command()
+@click.argument("name")
+@option("images", "Folder of images: class folders, train/ and val/ with classes in each, or one folder without.")
+@click.option("--like", default="laptop", show_default=True, help="Scale whose rows, networks and recipes to take.")
+def init(name, images, like):
+    """Write a scale NAME of images of your own, for `make reproduce SCALE=NAME`."""
+    from ..data.own_scale import write_own_scale
+
+    click.echo(write_own_scale(name, images, like))

@@ -13,7 +13,7 @@ path = option("path", "Folder that holds a data set which does not come with thi
 
 
 @click.command()
-@option("dataset", "Which data set.", click.Choice(["digits", "fashion_mnist", "imagenet"]))
+@option("dataset", "Which data set.", click.Choice(["digits", "fashion_mnist", "folder", "imagenet"]))
 @resolution
 @path
 @option("data", "Folder to write.")
@@ -21,8 +21,8 @@ def prepare(dataset, resolution, path, data):
     """Bring a data set to memory-mapped arrays with a manifest."""
     from ..data.preparation import prepare
 
-    if dataset == "imagenet" and not path:
-        raise click.UsageError("imagenet needs --path, the folder that holds its train/ and val/.")
+    if dataset in ("imagenet", "folder") and not path:
+        raise click.UsageError(f"{dataset} needs --path, the folder that holds its images.")
     prepare(dataset, resolution, data, path)
 
 
