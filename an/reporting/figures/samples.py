@@ -30,7 +30,8 @@ def samples_by_class(scale_name: str, images: np.ndarray, name: str, titles: lis
     """Images ``[N, R, R, 3]``, of which image i has label i mod the number of classes, as a line for each class."""
     titles = titles or class_names(scale_name)
     shown = shown_classes(scale_name, len(titles))
-    indices = [[number + k * len(titles) for k in range(ACROSS)] for number in shown]
+    across = min(ACROSS, len(images) // len(titles))
+    indices = [[number + k * len(titles) for k in range(across)] for number in shown]
     sheet = tiles(np.stack([images[line] for line in indices]), gap=_gap(images))
     figure, axis = _sheet(sheet)
     axis.set_yticks(_middles(len(shown), sheet.shape[0]), [titles[number] for number in shown])
@@ -44,9 +45,10 @@ def figure7(scale_name: str) -> Drawn:
     """Every row: two images of each class. Raises UserError when images are missing."""
     titles, labels = class_names(scale_name), first_labels("generation", scale_name)
     shown = shown_classes(scale_name, len(titles))
-    indices = [number + k * len(titles) for number in shown for k in range(OF_EACH)]
+    of_each = min(OF_EACH, params.load_scale(scale_name).evaluation.samples // len(titles))
+    indices = [number + k * len(titles) for number in shown for k in range(of_each)]
     pictures = {name: generated(scale_name, name)[indices] for name in labels}
-    first = real_images(scale_name, shown)
+    first = real_images(scale_name, shown, of_each)
     sheet = tiles(np.stack([first, *pictures.values()]), gap=_gap(first))
     figure, axis = _sheet(sheet)
     axis.set_yticks(_middles(len(pictures) + 1, sheet.shape[0]), [REAL, *labels.values()])
@@ -65,11 +67,11 @@ def generated(scale_name: str, name: str) -> np.ndarray:
     return np.load(run.images, mmap_mode="r")
 
 
-def real_images(scale_name: str, shown: list[int]) -> np.ndarray:
-    """As many training images of each class as figure 7 has of a row, the first ones."""
+def real_images(scale_name: str, shown: list[int], of_each: int) -> np.ndarray:
+    """The first training images of each class."""
     folder = Path(params.load_scale(scale_name).data_of("generation"))
     images, labels = np.load(folder / "train_images.npy", mmap_mode="r"), np.load(folder / "train_labels.npy")
-    return images[np.concatenate([np.flatnonzero(labels == number)[:OF_EACH] for number in shown])]
+    return images[np.concatenate([np.flatnonzero(labels == number)[:of_each] for number in shown])]
 
 
 def class_names(scale_name: str) -> list[str]:
