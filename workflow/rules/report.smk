@@ -6,6 +6,7 @@ rule render_quality_table:
         multiext(str(STUDY.table("{table,1|2|4}")), *TABLE_FILES),
     log:
         f"logs/{SCALE_NAME}/render_table{{table}}.log",
+    localrule: True
     conda:
         "../../environment.yml"
     params:
@@ -24,6 +25,7 @@ use rule render_quality_table as render_inpainting_table with:
         [STUDY.control(name) for name in CONTROL_ROWS],
     output:
         multiext(str(STUDY.table("{table,3}")), *TABLE_FILES),
+    localrule: True
     params:
         settings=section("description", "caution") + section("dataset", "resolution", of=SCALE.inpainting),
 
@@ -33,6 +35,7 @@ use rule render_quality_table as render_timing_table with:
         STUDY.timing,
     output:
         multiext(str(STUDY.table("{table,5}")), *TABLE_FILES),
+    localrule: True
     params:
         settings=section("description", "caution", "timing"),
 
@@ -42,6 +45,7 @@ use rule render_quality_table as render_recall_table with:
         of_runs(RUN.metrics, "recall"),
     output:
         multiext(str(STUDY.table("{table,6}")), *TABLE_FILES),
+    localrule: True
     params:
         settings=section("description", "caution"),
 
@@ -54,6 +58,7 @@ rule draw_figure9:
         STUDY.figure(9),
     log:
         f"logs/{SCALE_NAME}/draw_figure9.log",
+    localrule: True
     conda:
         "../../environment.yml"
     params:
@@ -71,6 +76,7 @@ rule draw_figure10:
         STUDY.figure(10),
     log:
         f"logs/{SCALE_NAME}/draw_figure10.log",
+    localrule: True
     conda:
         "../../environment.yml"
     params:
@@ -91,6 +97,7 @@ rule summarise_scores:
         STUDY.summary,
     log:
         f"logs/{SCALE_NAME}/summarise_scores.log",
+    localrule: True
     conda:
         "../../environment.yml"
     params:
@@ -113,6 +120,7 @@ rule render_index:
         STUDY.page,
     log:
         f"logs/{SCALE_NAME}/render_index.log",
+    localrule: True
     conda:
         "../../environment.yml"
     params:
