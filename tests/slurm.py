@@ -7,6 +7,7 @@ import subprocess
 import time
 from pathlib import Path
 
+from long_study import wait
 from mlflow_server import free_port
 
 PROGRAMS = ("slurmctld", "slurmd", "sbatch", "srun", "unshare", "nsenter")
@@ -93,10 +94,3 @@ class Slurm:
     def _start(self, *command: str) -> subprocess.Popen:
         with open(self.folder / f"{command[0]}.log", "ab") as log:
             return subprocess.Popen(self.command(*command), stdout=log, stderr=log)
-
-
-def wait(true, seconds: float) -> None:
-    end = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < end, "this takes too long"
-        time.sleep(0.2)

@@ -7,19 +7,15 @@ import time
 from pathlib import Path
 
 import pytest
-import yaml
 from conftest import copy_project, dvc, git, installed, record_nano
-from slurm import MISSING, Slurm, wait
+from long_study import ROWS, WANTED, long_study, steps, trained_once, wait
+from slurm import MISSING, Slurm
 from test_workflow import FOLDERS, content
-
-from an.tracking.events import read_events
 
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(bool(MISSING), reason=f"a Slurm of one machine needs slurm-wlm and root; missing: {MISSING}"),
 ]
-ROWS = ["recall-an", "recall-in", "recall-none"]
-LONG = 400  # steps of a training that lasts long enough to have something happen to it
 
 
 @pytest.fixture(scope="module")
@@ -31,16 +27,7 @@ def slurm(tmp_path_factory):
 
 @pytest.fixture
 def study(tmp_path) -> Path:
-    """A project whose scale `long` trains three recall rows, for half a minute each."""
-    project = copy_project(tmp_path / "project")
-    scale = yaml.safe_load((project / "params/scales/nano.yaml").read_text())
-    scale["rows"] = ROWS
-    scale["recall"].update(steps=LONG, checkpoint_every=10)
-    (project / "params/scales/long.yaml").write_text(yaml.safe_dump(scale))
-    return project
-
-
-WANTED = ["reports/long/table6.md", "--config", "scale=long"]
+    return long_study(tmp_path / "project")
 
 
 def snakemake(slurm: Slurm, project: Path, *arguments: str) -> subprocess.Popen:
@@ -56,50 +43,38 @@ def finish(run: subprocess.Popen, project: Path) -> str:
     return project.with_suffix(".log").read_text()
 
 
-def steps(project: Path, row: str) -> int:
-    """How far a training is, by its events."""
-    files = [project / folder / f"long/{row}/seed-0/events.jsonl" for folder in ("scratch", "results")]
-    return max([file.read_text().count('"kind": "step"') for file in files if file.exists()], default=0)
-
-
-def trained_once(project: Path) -> None:
-    for row in ROWS:
-        events = read_events(project / f"results/long/{row}/seed-0/events.jsonl")
-        assert [e["step"] for e in events if e["kind"] == "step"] == list(range(1, LONG + 1))
-
-
 def submitted(project: Path) -> int:
     return project.with_suffix(".log").read_text().count("has been submitted with SLURM jobid")
 
 
 def test_killed_snakemake_goes_on_by_the_same_command_and_submits_nothing_twice(slurm, study):
     first = snakemake(slurm, study, *WANTED)
-    wait(lambda: all(steps(study, row) for row in ROWS) or first.poll() is not None, 300)
+    wait(lambda: all(steps(study, row) for row in ROWS) or first.poll() is not None)
     first.kill()
     first.wait()
     said = finish(snakemake(slurm, study, *WANTED), study)
     assert "of a run that was killed" in said and submitted(study) == len(ROWS)
-    trained_once(study)
+    assert all(trained_once(study, row) for row in ROWS)
     assert "Nothing to be done" in finish(snakemake(slurm, study, *WANTED), study)
 
 
 def test_what_jobs_finished_while_no_snakemake_ran_is_kept(slurm, study):
     first = snakemake(slurm, study, *WANTED)
-    wait(lambda: submitted(study) == len(ROWS) or first.poll() is not None, 300)
+    wait(lambda: submitted(study) == len(ROWS) or first.poll() is not None)
     first.kill()
     first.wait()
-    wait(lambda: not slurm.jobs("PENDING", "RUNNING"), 300)
+    wait(lambda: not slurm.jobs("PENDING", "RUNNING"))
     reports = [study / f"results/long/{row}/seed-0/training.json" for row in ROWS]
     made = [report.stat().st_ino for report in reports]
     said = finish(snakemake(slurm, study, *WANTED), study)
     assert "files that jobs of a killed run finished" in said and submitted(study) == len(ROWS)
     assert [report.stat().st_ino for report in reports] == made
-    trained_once(study)
+    assert all(trained_once(study, row) for row in ROWS)
 
 
 def test_cancelled_jobs_and_nodes_that_are_lost_or_drained_cost_no_step(slurm, study):
     run = snakemake(slurm, study, *WANTED)
-    wait(lambda: all(steps(study, row) for row in ROWS) or run.poll() is not None, 300)
+    wait(lambda: all(steps(study, row) for row in ROWS) or run.poll() is not None)
     slurm.run("scancel", slurm.jobs("RUNNING")[0])
     slurm.kill_node()
     time.sleep(20)
@@ -108,7 +83,7 @@ def test_cancelled_jobs_and_nodes_that_are_lost_or_drained_cost_no_step(slurm, s
     time.sleep(5)
     slurm.run("scontrol", "update", f"NodeName={slurm.host}", "State=RESUME")
     finish(run, study)
-    trained_once(study)
+    assert all(trained_once(study, row) for row in ROWS)
 
 
 def test_the_study_takes_a_job_for_each_run_and_makes_what_a_local_one_makes(slurm, reproduced, tmp_path):
