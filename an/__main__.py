@@ -17,7 +17,10 @@ from .verbs import own, steps, study  # noqa: E402
 
 SECTIONS = {
     "Images of your own": [own.evaluate, own.complete, own.show, own.init],
-    "A study": [study.explain, study.figure, study.verify, study.track, study.ui, study.accept_code, study.schema],
+    "A study": [
+        *(study.plan, study.status, study.explain, study.figure, study.verify, study.track, study.ui),
+        *(study.accept_code, study.schema),
+    ],
     "Steps of the workflow": [
         *(steps.prepare, steps.prepare_photographs, steps.train_classifier, steps.reference, steps.train),
         *(steps.generate, steps.evaluate_row, steps.regions, steps.evaluate_recall, steps.complete_heldout),

@@ -4,6 +4,7 @@ import re
 import subprocess
 import sys
 import time
+from collections.abc import Iterable
 from pathlib import Path
 
 from . import provenance
@@ -74,9 +75,9 @@ def outdated(plan: str) -> list[tuple[str, tuple[str, str] | None, list[str]]]:
     return jobs
 
 
-def snakemake(scale_name: str, targets: tuple[str, ...], mode: str) -> str:
-    command = [sys.executable, "-m", "snakemake", *targets, mode, "--cores", "1", "--config", f"scale={scale_name}"]
+def snakemake(scale_name: str, targets: Iterable[str], *mode: str) -> str:
+    command = [sys.executable, "-m", "snakemake", *targets, *mode, "--cores", "1", "--config", f"scale={scale_name}"]
     done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     if done.returncode:
-        raise UserError(f"snakemake {mode} failed: {done.stdout.strip()[-500:]}")
+        raise UserError(f"snakemake {' '.join(mode)} failed: {done.stdout.strip()[-500:]}")
     return done.stdout

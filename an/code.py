@@ -27,6 +27,7 @@ LEFT_OUT = {
     "progress": "shows how far a job is",
     "provenance": "says where a result was made",
     "tracking.events": "puts events on disk, of which no result is made; what they say is their writers' code",
+    "training.turns": "has a trainer wait for another of the same run, whose result it then leaves as it is",
     "training.stopping": "stops a training, which then goes on to the same bits",
     "params.loading:_load": "reads params/; each rule's settings are the values as it reads them",
     "params.loading:UniqueKeys": "is how _load reads YAML",

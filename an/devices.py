@@ -17,15 +17,18 @@ from .errors import UserError
 from .processor import processor
 
 LOCKS = Path(tempfile.gettempdir()) / f"an-gpus-{os.getuid()}"
+# What a scheduler sets in its jobs: there CUDA_VISIBLE_DEVICES is the job's own, and its numbers may be any GPU's.
+JOB_OF_A_SCHEDULER = ("SLURM_JOB_ID", "PBS_JOBID", "LSB_JOBID", "JOB_ID")
 
 
 @contextmanager
 def leased(count: int | None = None, present: int | None = None, folder: Path = LOCKS) -> Iterator[list[int]]:
     """Take ``count`` free GPUs of this machine (None: one, if there is any) and give them back at the end.
 
-    Yields their numbers, none for the CPU. A GPU is taken by a lock on a file, which the kernel frees when its process
-    dies. Waits while fewer than ``count`` are free, holding none. Where a scheduler has set CUDA_VISIBLE_DEVICES
-    nothing is taken: its first ``count`` devices are the job's.
+    Yields their numbers among those that this process sees, none for the CPU. A GPU is taken by a lock on a file, which
+    the kernel frees when its process dies. Waits while fewer than ``count`` are free, holding none. Where people have
+    set CUDA_VISIBLE_DEVICES, these are the GPUs that jobs share; where a scheduler has, nothing is taken: its first
+    ``count`` devices are the job's.
 
     Args:
         present: number of GPUs on the machine; counted when None.
@@ -41,7 +44,8 @@ def leased(count: int | None = None, present: int | None = None, folder: Path = 
             f"this job needs {count} GPU(s) and sees {present}: set gpus in the scale's file to what there is (0 for "
             "the CPU)."
         )
-    if count == 0 or "CUDA_VISIBLE_DEVICES" in os.environ or "WORLD_SIZE" in os.environ:
+    scheduled = "CUDA_VISIBLE_DEVICES" in os.environ and any(name in os.environ for name in JOB_OF_A_SCHEDULER)
+    if count == 0 or scheduled or "WORLD_SIZE" in os.environ:
         yield list(range(count))
         return
     folder.mkdir(parents=True, exist_ok=True)
@@ -58,11 +62,17 @@ def leased(count: int | None = None, present: int | None = None, folder: Path = 
         time.sleep(1)
 
 
+def names(present: int) -> list[str]:
+    """What CUDA_VISIBLE_DEVICES calls the GPUs that this process sees: numbers on the machine, or UUIDs."""
+    exported = os.environ.get("CUDA_VISIBLE_DEVICES")
+    return [name.strip() for name in exported.split(",")][:present] if exported else [str(n) for n in range(present)]
+
+
 def _take(count: int, present: int, folder: Path, locks: ExitStack) -> list[int]:
     taken = []
-    for number in range(present):
+    for number, name in enumerate(names(present)):
         with suppress(Timeout):
-            locks.enter_context(FileLock(folder / f"gpu-{number}.lock").acquire(timeout=0))
+            locks.enter_context(FileLock(folder / f"gpu-{name}.lock").acquire(timeout=0))
             taken.append(number)
         if len(taken) == count:
             break

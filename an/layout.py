@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 IMAGES = "images.json"  # in a folder of images: vouches for them
+TRAINING = "training.json"  # says how a training ended; the last file that it writes
 AVERAGED = "generator-averaged.pt"  # the moving average of the generator's weights, where a scale has one
 
 
@@ -123,7 +124,7 @@ class Run(NamedTuple):
     @property
     def training(self) -> Path:
         """How its training ended."""
-        return self.results / "training.json"
+        return self.results / TRAINING
 
     @property
     def metrics(self) -> Path:

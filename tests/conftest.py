@@ -161,10 +161,16 @@ def snakemake(folder: Path, *arguments: str, timeout: int = 300) -> subprocess.C
     return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=timeout, env=installed())
 
 
-def dvc(folder: Path, *arguments: str, timeout: int = 600, **environment: str) -> subprocess.CompletedProcess:
-    """Run DVC in a working copy; what it remembers of files stays inside, in .dvc/tmp."""
+def dvc(
+    folder: Path, *arguments: str, timeout: int = 600, within=None, **environment: str
+) -> subprocess.CompletedProcess:
+    """Run DVC in a working copy; what it remembers of files stays inside, in .dvc/tmp.
+
+    ``within`` wraps the command line, as ``Slurm.command`` does.
+    """
     env = {**installed(), "DVC_SITE_CACHE_DIR": str(folder / ".dvc/tmp/site"), **environment}
     command = [sys.executable, "-m", "dvc", *arguments]
+    command = within(*command, folder=folder) if within else command
     return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=timeout, env=env)
 
 

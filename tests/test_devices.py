@@ -1,13 +1,16 @@
 """The lease of GPUs among jobs of one machine, with made-up GPUs and real processes."""
 
+import fcntl
 import os
+import random
 import time
+from contextlib import ExitStack
 
 import pytest
 import torch
 from kill_and_resume import FORK
 
-from an.devices import flush_denormals, leased
+from an.devices import flush_denormals, leased, names
 from an.errors import UserError
 
 
@@ -15,6 +18,7 @@ from an.errors import UserError
 def no_scheduler(monkeypatch):
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     monkeypatch.delenv("WORLD_SIZE", raising=False)
+    monkeypatch.delenv("SLURM_JOB_ID", raising=False)
 
 
 def hold(count, present, folder):
@@ -64,8 +68,54 @@ def test_leases_end_with_their_block(tmp_path):
 
 def test_nothing_is_taken_where_a_scheduler_has_chosen(tmp_path, monkeypatch):
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "2,3")
+    monkeypatch.setenv("SLURM_JOB_ID", "7")
     with leased(2, 2, tmp_path / "locks") as gpus:
         assert gpus == [0, 1] and not (tmp_path / "locks").exists()
+
+
+def test_jobs_share_the_gpus_that_people_have_chosen(tmp_path, monkeypatch):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "2,3")
+    with leased(1, 2, tmp_path) as first, leased(1, 2, tmp_path) as second:
+        assert (first, second) == ([0], [1])
+        monkeypatch.delenv("CUDA_VISIBLE_DEVICES")
+        with leased(2, 4, tmp_path) as others:
+            assert others == [0, 1], "2 and 3 are taken"
+    assert names(4) == ["0", "1", "2", "3"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(5))
+def test_fifty_jobs_on_four_gpus_some_of_them_killed(tmp_path, seed):
+    """Each job locks files of its own for the GPUs that it was given, which fails where another has the same one."""
+    chance = random.Random(seed)
+
+    def work(number, count, seconds):
+        with leased(count, 4, tmp_path / "locks") as gpus, ExitStack() as claims:
+            for gpu in gpus:
+                claim = claims.enter_context(open(tmp_path / f"claim-{gpu}", "w"))
+                fcntl.flock(claim, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            (tmp_path / f"took-{number}").touch()
+            time.sleep(seconds)
+
+    (tmp_path / "locks").mkdir()
+    doomed = set(chance.sample(range(50), 15))  # would hold their GPUs for ever
+    lengths = [(chance.choice([1, 1, 2]), 600 if n in doomed else chance.uniform(0, 0.3)) for n in range(50)]
+    jobs = [FORK.Process(target=work, args=(number, *length)) for number, length in enumerate(lengths)]
+    for job in jobs:
+        job.start()
+    early, waiting = set(chance.sample(sorted(doomed), 3)), set(doomed)  # those are killed wherever they are
+    end = time.monotonic() + 240
+    while waiting and time.monotonic() < end:
+        for number in [number for number in waiting if number in early or (tmp_path / f"took-{number}").exists()]:
+            time.sleep(chance.uniform(0, 0.2))
+            jobs[number].kill()
+            waiting.remove(number)
+        time.sleep(0.01)
+    for job in jobs:
+        job.join(60)
+    assert [number for number, job in enumerate(jobs) if job.exitcode != 0] == sorted(doomed)
+    with leased(4, 4, tmp_path / "locks") as gpus:
+        assert gpus == [0, 1, 2, 3], "none is lost"
 
 
 def test_the_cpu_needs_no_lease(tmp_path):

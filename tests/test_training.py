@@ -279,15 +279,63 @@ def test_an_unknown_row_or_scale_is_one_sentence(project, digits, tmp_path):
     assert len(done.stderr.splitlines()) == 1 and not (tmp_path / "out").exists()
 
 
-def test_a_second_trainer_is_told_who_holds_the_folder(digits, tmp_path, project):
+def test_a_second_trainer_waits_for_the_first_and_takes_its_result(longer, digits, tmp_path):
+    longer(60)
+    out, logs = tmp_path / "out", [tmp_path / "first", tmp_path / "second"]
+    command = arguments(digits, out)
+    first = start(command, logs[0])
+    while not (out / "scratch/events.jsonl").exists():
+        assert first.is_alive(), logs[0].read_text()
+    second = start(command, logs[1])
+    for job in (first, second):
+        job.join()
+    assert first.exitcode == second.exitcode == 0, logs[1].read_text()
+    assert f"in use by process {first.pid} on" in logs[1].read_text()
+    assert "an seed 0 has been trained meanwhile." in logs[1].read_text()
+    assert len(numbers(out)) == 60
+
+
+def test_a_trainer_that_waited_for_one_that_was_killed_goes_on(longer, digits, tmp_path):
+    longer(30)
+    out, log = tmp_path / "out", tmp_path / "log"
+    command = arguments(digits, out)
+    first = start(command, log)
+    while steps_done(out) < 4:
+        assert first.is_alive(), log.read_text()
+    second = start(command, log)
+    while "waiting for its end" not in log.read_text():
+        assert first.is_alive() and second.is_alive(), log.read_text()
+    first.kill()
+    second.join()
+    assert second.exitcode == 0 and "meanwhile" not in log.read_text()
+    assert [step["step"] for step in numbers(out)] == list(range(1, 31))
+
+
+def test_waiting_ends_with_the_time_that_a_trainer_has(digits, tmp_path, project):
     from filelock import FileLock
 
     out = tmp_path / "out"
     (out / "scratch").mkdir(parents=True)
     (out / "scratch/holder").write_text("process 1234 on node7")
     with FileLock(out / "scratch/lock"):
-        done = an(project, *arguments(digits, out))
-    assert done.returncode == 1 and "in use by process 1234 on node7" in done.stderr
+        done = an(project, *arguments(digits, out), "--hours", 0.0005)
+    assert done.returncode == 124 and "still in other hands (process 1234 on node7)" in done.stderr
+
+
+def test_a_result_of_other_settings_is_not_taken_for_ones_own(longer, digits, tmp_path):
+    from an.training.turns import has_result
+
+    longer(2)
+    out, log = tmp_path / "out", tmp_path / "log"
+    assert finish(arguments(digits, out), log) == 0, log.read_text()
+    files = {"training": out / "training.json", "checkpoints": out}
+    assert has_result("an", "nano", 0, **files)
+    assert not has_result("an", "nano", 1, **files) and not has_result("sagan", "nano", 0, **files)
+    longer(4)
+    assert not has_result("an", "nano", 0, **files)
+    longer(2)
+    (out / "generator-001.pt").write_bytes(b"damaged")
+    assert not has_result("an", "nano", 0, **files)
 
 
 def test_a_wrong_checksum_stops_before_training(project, digits, tmp_path):

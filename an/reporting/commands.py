@@ -4,7 +4,8 @@ import base64
 import json
 from pathlib import Path
 
-METADATA = Path(".snakemake/metadata")  # of the workflow's working folder; one JSON file for each file it made
+# In the workflow's working folder: a JSON file for each file that it made, and for each that it is making.
+METADATA, INCOMPLETE = Path(".snakemake/metadata"), Path(".snakemake/incomplete")
 
 
 def commands(files: list[str]) -> list[str]:
@@ -31,10 +32,27 @@ def commands(files: list[str]) -> list[str]:
 
 def record(file: str) -> dict | None:
     """Snakemake's record of a file that it made, by the name it goes by in the workflow; None without one."""
-    path = METADATA / base64.urlsafe_b64encode(file.encode()).decode()
+    path = METADATA / _name(file)
     return json.loads(path.read_text()) if path.exists() else None
+
+
+def unfinished(file: str) -> Path:
+    """Snakemake's mark of a file that is being made, or whose making was broken off; it need not be there."""
+    return INCOMPLETE / _name(file)
+
+
+def external_job(file: str) -> str | None:
+    """The number that a cluster gave to the job which makes a file, while it does."""
+    try:
+        return json.loads(unfinished(file).read_text())["external_jobid"]
+    except (FileNotFoundError, ValueError):  # made, or marked at this very moment
+        return None
 
 
 def command(made: dict) -> str:
     """The recorded command line, without the redirection of its output to a log."""
     return made["shellcmd"].split(" &> ")[0].strip()
+
+
+def _name(file: str) -> str:
+    return base64.urlsafe_b64encode(file.encode()).decode()

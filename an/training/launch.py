@@ -3,6 +3,7 @@
 import os
 import sys
 
+from ..devices import names
 from ..errors import Stopped, UserError
 
 
@@ -17,7 +18,8 @@ def launch(gpus: list[int]) -> None:
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
     from torch.distributed.run import main as torchrun
 
-    os.environ["CUDA_VISIBLE_DEVICES"] = ",".join(map(str, gpus))
+    seen = names(max(gpus) + 1)
+    os.environ["CUDA_VISIBLE_DEVICES"] = ",".join(seen[number] for number in gpus)
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     try:
         torchrun(["--standalone", f"--nproc-per-node={len(gpus)}", "-m", "an", *sys.argv[1:]])

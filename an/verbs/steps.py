@@ -70,7 +70,10 @@ def reference(scale, gpus, **given):
 @click.option("--accept-code", is_flag=True, help="Go on from a resume point that other code made.")
 @gpus
 def train(row, scale, seed, *, hours, accept_code, gpus, **given):
-    """Train a row, of any task, on one or several GPUs; a killed run goes on from its scratch folder."""
+    """Train a row, of any task, on one or several GPUs; a killed run goes on from its scratch folder.
+
+    Where another process trains the same run it waits, and then takes that one's result for its own.
+    """
     from ..devices import chosen
     from ..params import load_row
     from ..training.generation import train
@@ -78,12 +81,18 @@ def train(row, scale, seed, *, hours, accept_code, gpus, **given):
     from ..training.launch import launch
     from ..training.loop import Files
     from ..training.recall import train_recall
+    from ..training.turns import has_result, waited
 
     task = load_row(row).task
     found = where(Run(scale, row, seed), given, task)
     for name in Files._fields:  # found before the training, not after it
         kind = OUT_FOLDER if name in ("checkpoints", "scratch") else OUT_FILE
         kind.convert(found[name], click.Option([f"--{name}"]), None)
+    result = {name: found[name] for name in ("training", "checkpoints")}
+    another = "WORLD_SIZE" not in os.environ and waited(found["scratch"], hours)  # with no GPU taken meanwhile
+    if another and has_result(row, scale, seed, **result):
+        click.echo(f"{row} seed {seed} has been trained meanwhile.", err=True)
+        return
     mine = taken(gpus)
     if len(mine) > 1 and "WORLD_SIZE" not in os.environ:
         launch(mine)

@@ -84,6 +84,28 @@ def verify(scale, kept, **given):
 
 @click.command()
 @scale
+def plan(scale):
+    """Show what each rule asks of a machine at a scale, and what its finished jobs used at most."""
+    from ..planning import plan
+
+    click.echo(plan(scale))
+
+
+@click.command()
+@scale
+@click.option("--watch", type=click.FloatRange(1), metavar="SECONDS", help="Show it anew so often, until interrupted.")
+def status(scale, watch):
+    """Show how far every run is, by its files: step, rate, time left, loss, last resume point, where it runs."""
+    from .. import status
+
+    if watch:
+        status.watch(scale, watch)
+    else:
+        click.echo(status.table(scale))
+
+
+@click.command()
+@scale
 def track(scale):
     """Bring MLflow to the state of a scale's runs: those that ended and those under way."""
     from ..tracking.mlflow_sync import sync

@@ -3,10 +3,11 @@ rule time_modules:
         STUDY.timing,
     log:
         f"logs/{SCALE_NAME}/time_modules.log",
+    localrule: SMALL
     conda:
         "../../environment.yml"
     resources:
-        gpu=ONE_GPU,
+        **needs("time_modules", SCALE)._asdict(),
     params:
         scale=SCALE_NAME,
         settings=section("timing"),

@@ -11,11 +11,12 @@ from snakemake.exceptions import WorkflowError
 # The package beside this Snakefile, not one installed elsewhere.
 sys.path.insert(0, os.getcwd())
 
-from an import params, terminal
+from an import params, takeover, terminal
 from an.code import code_digest
 from an.errors import UserError
 from an.files import sha256
 from an.layout import AVERAGED, IMAGES, Run, Study
+from an.needs import needs
 from an.reporting.figures.captions import CAPTIONS
 
 try:
@@ -24,6 +25,8 @@ try:
     ROWS = params.load_rows(scale=SCALE)
     PUBLISHED = params.load_published()
     params.check_scale(SCALE_NAME)
+    if workflow.is_main_process and not workflow.output_settings.dryrun:
+        takeover.begin_run(SCALE_NAME)
 except UserError as error:
     raise WorkflowError(str(error))
 
@@ -33,8 +36,12 @@ TABLE_FILES = [".md", ".csv", ".tex", ".html", "_cells.csv"]
 SCORES = [name for name in FIGURES if name in ("convergence", "table1", "table4")]
 LOOKED_AT = ["an", "an-literal"]  # rows whose regions are measured
 CONTROL_ROWS = ["mean-colour", "biharmonic"]
-RUNTIME = {"runtime": int(60 * SCALE.hours) + 15} if SCALE.hours else {}
-ONE_GPU = min(SCALE.gpus, 1)
+# Of a scale that needs no GPU, on a cluster: a job of its own costs more than most steps do, so a run's training and
+# measurement are one job, and what is of no run is done beside snakemake. A job of several steps that fails begins
+# anew; where a training takes long, it is therefore a job by itself.
+SMALL = SCALE.gpus == 0
+WITH_TRAINING = "run" if SMALL else None
+MEASUREMENT = "run" if SMALL else "measurement"
 INCEPTION_FEATURES = (
     [STUDY.inception_features, f"{STUDY.inception_features}.json"] if SCALE.evaluation.inception else []
 )

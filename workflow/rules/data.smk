@@ -4,8 +4,11 @@ rule prepare_dataset:
         expand(f"{SCALE.data_folder}/{{split}}_{{kind}}.npy", split=["train", "heldout"], kind=["images", "labels"]),
     log:
         f"logs/{SCALE_NAME}/prepare_dataset.log",
+    localrule: SMALL
     conda:
         "../../environment.yml"
+    resources:
+        **needs("prepare_dataset", SCALE)._asdict(),
     params:
         dataset=SCALE.dataset,
         resolution=SCALE.resolution,
@@ -26,8 +29,11 @@ rule prepare_photographs:
         expand(f"{PHOTOGRAPHS}/{{array}}.npy", array=["train_pixels", "train_table", "heldout_images", "heldout_mask"]),
     log:
         f"logs/{SCALE_NAME}/prepare_photographs.log",
+    localrule: SMALL
     conda:
         "../../environment.yml"
+    resources:
+        **needs("prepare_photographs", SCALE)._asdict(),
     params:
         dataset=SCALE.inpainting.dataset,
         resolution=SCALE.inpainting.resolution,

@@ -6,10 +6,11 @@ rule train_classifier:
         STUDY.classifier_report,
     log:
         f"logs/{SCALE_NAME}/train_classifier.log",
+    localrule: SMALL
     conda:
         "../../environment.yml"
     resources:
-        gpu=ONE_GPU,
+        **needs("train_classifier", SCALE)._asdict(),
     params:
         scale=SCALE_NAME,
         settings=json.dumps(SCALE.evaluation.classifier.model_dump()),
@@ -29,10 +30,11 @@ rule extract_reference:
         *INCEPTION_FEATURES,
     log:
         f"logs/{SCALE_NAME}/extract_reference.log",
+    localrule: SMALL
     conda:
         "../../environment.yml"
     resources:
-        gpu=ONE_GPU,
+        **needs("extract_reference", SCALE)._asdict(),
     params:
         scale=SCALE_NAME,
         settings=section(
@@ -58,10 +60,12 @@ rule evaluate_samples:
         f"logs/{SCALE_NAME}/evaluate_samples/{{row}}-{{seed}}.log",
     wildcard_constraints:
         row=rows_of("generation"),
+    group:
+        MEASUREMENT
     conda:
         "../../environment.yml"
     resources:
-        gpu=ONE_GPU,
+        **needs("evaluate_samples", SCALE)._asdict(),
     params:
         scale=SCALE_NAME,
         settings=section("evaluation"),
@@ -81,10 +85,12 @@ rule look_at_regions:
         f"logs/{SCALE_NAME}/look_at_regions/{{row}}-{{seed}}.log",
     wildcard_constraints:
         row="|".join(LOOKED_AT),
+    group:
+        MEASUREMENT
     conda:
         "../../environment.yml"
     resources:
-        gpu=ONE_GPU,
+        **needs("look_at_regions", SCALE)._asdict(),
     params:
         scale=SCALE_NAME,
         settings=section("batch", "table2_classes", of=SCALE.evaluation),
@@ -105,8 +111,12 @@ rule evaluate_completions:
         f"logs/{SCALE_NAME}/evaluate_completions/{{row}}-{{seed}}.log",
     wildcard_constraints:
         row=rows_of("inpainting"),
+    group:
+        MEASUREMENT
     conda:
         "../../environment.yml"
+    resources:
+        **needs("evaluate_completions", SCALE)._asdict(),
     params:
         scale=SCALE_NAME,
         code=code_digest("evaluation.inpainting:evaluate_completions"),
@@ -123,8 +133,11 @@ rule evaluate_controls:
         STUDY.control("{control}"),
     log:
         f"logs/{SCALE_NAME}/evaluate_controls/{{control}}.log",
+    localrule: SMALL
     conda:
         "../../environment.yml"
+    resources:
+        **needs("evaluate_controls", SCALE)._asdict(),
     params:
         scale=SCALE_NAME,
         code=code_digest("evaluation.inpainting:evaluate_control"),
@@ -142,10 +155,12 @@ rule evaluate_recall:
         f"logs/{SCALE_NAME}/evaluate_recall/{{row}}-{{seed}}.log",
     wildcard_constraints:
         row=rows_of("recall"),
+    group:
+        MEASUREMENT
     conda:
         "../../environment.yml"
     resources:
-        gpu=ONE_GPU,
+        **needs("evaluate_recall", SCALE)._asdict(),
     params:
         scale=SCALE_NAME,
         settings=json.dumps(SCALE.recall.test_images),

@@ -11,10 +11,12 @@ rule generate_samples:
         f"logs/{SCALE_NAME}/generate_samples/{{row}}-{{seed}}.log",
     wildcard_constraints:
         row=rows_of("generation"),
+    group:
+        MEASUREMENT
     conda:
         "../../environment.yml"
     resources:
-        gpu=ONE_GPU,
+        **needs("generate_samples", SCALE)._asdict(),
     params:
         scale=SCALE_NAME,
         settings=section("samples", "snapshot_samples", "batch", of=SCALE.evaluation),
@@ -37,10 +39,12 @@ rule complete_heldout:
         f"logs/{SCALE_NAME}/complete_heldout/{{row}}-{{seed}}.log",
     wildcard_constraints:
         row=rows_of("inpainting"),
+    group:
+        MEASUREMENT
     conda:
         "../../environment.yml"
     resources:
-        gpu=ONE_GPU,
+        **needs("complete_heldout", SCALE)._asdict(),
     params:
         scale=SCALE_NAME,
         code=code_digest("sampling.inpainting:complete_heldout"),
@@ -56,8 +60,11 @@ rule complete_controls:
         [STUDY.controls / kind / image for kind in ["truth", "input", *CONTROL_ROWS] for image in TEST_IMAGES],
     log:
         f"logs/{SCALE_NAME}/complete_controls.log",
+    localrule: SMALL
     conda:
         "../../environment.yml"
+    resources:
+        **needs("complete_controls", SCALE)._asdict(),
     params:
         scale=SCALE_NAME,
         code=code_digest("sampling.controls:complete_controls"),

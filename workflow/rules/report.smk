@@ -6,6 +6,7 @@ rule render_quality_table:
         multiext(str(STUDY.table("{table,1|2|4}")), *TABLE_FILES),
     log:
         f"logs/{SCALE_NAME}/render_table{{table}}.log",
+    localrule: True
     conda:
         "../../environment.yml"
     params:
@@ -13,7 +14,9 @@ rule render_quality_table:
         rows=lambda wildcards: table_labels(int(wildcards.table)),
         published=PUBLISHED.model_dump_json(),
         settings=section("description", "caution", "dataset", "evaluation"),
-        code=code_digest("reporting.render:render", files=("reporting/page.html", "reporting/page.css", "reporting/page.js")),
+        code=code_digest(
+            "reporting.render:render", files=("reporting/page.html", "reporting/page.css", "reporting/page.js")
+        ),
     shell:
         "python -m an table --table {wildcards.table:q} --scale {params.scale:q} &> {log:q}"
 
@@ -24,6 +27,7 @@ use rule render_quality_table as render_inpainting_table with:
         [STUDY.control(name) for name in CONTROL_ROWS],
     output:
         multiext(str(STUDY.table("{table,3}")), *TABLE_FILES),
+    localrule: True
     params:
         settings=section("description", "caution") + section("dataset", "resolution", of=SCALE.inpainting),
 
@@ -33,6 +37,7 @@ use rule render_quality_table as render_timing_table with:
         STUDY.timing,
     output:
         multiext(str(STUDY.table("{table,5}")), *TABLE_FILES),
+    localrule: True
     params:
         settings=section("description", "caution", "timing"),
 
@@ -42,6 +47,7 @@ use rule render_quality_table as render_recall_table with:
         of_runs(RUN.metrics, "recall"),
     output:
         multiext(str(STUDY.table("{table,6}")), *TABLE_FILES),
+    localrule: True
     params:
         settings=section("description", "caution"),
 
@@ -54,6 +60,7 @@ rule draw_samples:
         figures("1", "7"),
     log:
         f"logs/{SCALE_NAME}/draw_samples.log",
+    localrule: True
     conda:
         "../../environment.yml"
     params:
@@ -76,6 +83,7 @@ use rule draw_samples as draw_regions with:
         figures("4", "5", "8"),
     log:
         f"logs/{SCALE_NAME}/draw_regions.log",
+    localrule: True
     params:
         scale=SCALE_NAME,
         figures=["4", "5", "8"],
@@ -97,6 +105,7 @@ use rule draw_samples as draw_scores with:
         figures(*SCORES),
     log:
         f"logs/{SCALE_NAME}/draw_scores.log",
+    localrule: True
     params:
         scale=SCALE_NAME,
         figures=SCORES,
@@ -120,6 +129,7 @@ use rule draw_samples as draw_completions with:
         figures("9"),
     log:
         f"logs/{SCALE_NAME}/draw_completions.log",
+    localrule: True
     params:
         scale=SCALE_NAME,
         figures=["9"],
@@ -135,6 +145,7 @@ use rule draw_samples as draw_recall with:
         figures("10", "table6"),
     log:
         f"logs/{SCALE_NAME}/draw_recall.log",
+    localrule: True
     params:
         scale=SCALE_NAME,
         figures=["10", "table6"],
@@ -152,6 +163,7 @@ use rule draw_samples as draw_times with:
         figures("table5"),
     log:
         f"logs/{SCALE_NAME}/draw_times.log",
+    localrule: True
     params:
         scale=SCALE_NAME,
         figures=["table5"],
@@ -169,6 +181,7 @@ rule summarise_scores:
         STUDY.summary,
     log:
         f"logs/{SCALE_NAME}/summarise_scores.log",
+    localrule: True
     conda:
         "../../environment.yml"
     params:
@@ -192,6 +205,7 @@ rule render_index:
         STUDY.page,
     log:
         f"logs/{SCALE_NAME}/render_index.log",
+    localrule: True
     conda:
         "../../environment.yml"
     params:
@@ -200,6 +214,8 @@ rule render_index:
         published=PUBLISHED.model_dump_json(),
         settings=section("description", "caution", "dataset", "evaluation"),
         kept=kept_digest(),
-        code=code_digest("reporting.render:render_index", files=("reporting/page.html", "reporting/page.css", "reporting/page.js")),
+        code=code_digest(
+            "reporting.render:render_index", files=("reporting/page.html", "reporting/page.css", "reporting/page.js")
+        ),
     shell:
         "python -m an index --scale {params.scale:q} &> {log:q}"

@@ -14,13 +14,14 @@ rule train_gan:
         f"logs/{SCALE_NAME}/train_gan/{{row}}-{{seed}}.log",
     wildcard_constraints:
         row=rows_of("generation"),
-    retries: SCALE.retries
+    retries: SCALE.retries or None
+    group:
+        WITH_TRAINING
     conda:
         "../../environment.yml"
     threads: 1
     resources:
-        **RUNTIME,
-        gpu=SCALE.gpus,
+        **needs("train_gan", SCALE)._asdict(),
     params:
         scale=SCALE_NAME,
         hours=hours,
@@ -43,6 +44,8 @@ use rule train_gan as train_inpainting with:
         f"logs/{SCALE_NAME}/train_inpainting/{{row}}-{{seed}}.log",
     wildcard_constraints:
         row=rows_of("inpainting"),
+    resources:
+        **needs("train_inpainting", SCALE)._asdict(),
     params:
         code=code_digest("training.inpainting:train_inpainting"),
 
@@ -58,5 +61,7 @@ use rule train_gan as train_recall with:
         f"logs/{SCALE_NAME}/train_recall/{{row}}-{{seed}}.log",
     wildcard_constraints:
         row=rows_of("recall"),
+    resources:
+        **needs("train_recall", SCALE)._asdict(),
     params:
         code=code_digest("training.recall:train_recall"),

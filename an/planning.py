@@ -1,0 +1,57 @@
+"""What a study asks of machines, rule by rule, beside what its finished jobs used."""
+
+import json
+from collections import Counter
+from pathlib import Path
+
+from . import params
+from .layout import Run
+from .needs import RULES, needs
+from .reporting.commands import METADATA
+from .tracking.events import read_events
+
+OF_RUNS = {
+    "generation": ("train_gan", "generate_samples", "evaluate_samples"),
+    "inpainting": ("train_inpainting", "complete_heldout", "evaluate_completions"),
+    "recall": ("train_recall", "evaluate_recall"),
+}
+
+
+def plan(scale_name: str) -> str:
+    """A table of the rules that may run on a cluster. Raises UserError for an unknown scale."""
+    scale, took, memory = params.load_scale(scale_name), minutes(scale_name), trainings_memory(scale_name)
+    jobs = Counter(
+        rule
+        for name, row in params.load_rows(scale=scale).items()
+        for rule in OF_RUNS[row.task] * len(scale.seeds_of(name, row))
+    )
+    asked, used = f"{'minutes':>8} {'MB':>7} {'disk MB':>8} {'GPUs':>4}", f"{'minutes':>8} {'MB':>6}"
+    lines = [f"{'':20} {'':>4}  {'asked for':31} {'used at most':>15}", f"{'rule':20} {'jobs':>4} {asked} {used}"]
+    for rule in RULES:
+        need = needs(rule, scale)
+        ask = f"{need.runtime:8} {need.mem_mb:7} {need.disk_mb:8} {need.gpu:4}"
+        use = f"{took[rule]:8.1f}" if rule in took else f"{'-':>8}"
+        use += f" {memory[rule]:6}" if rule in memory else f" {'-':>6}"
+        lines.append(f"{rule:20} {jobs.get(rule, 1):4} {ask} {use}")
+    return "\n".join(lines)
+
+
+def minutes(scale_name: str) -> dict[str, float]:
+    """The longest time of each rule's finished jobs, by Snakemake's records, which know no start of a cluster's job."""
+    most: dict[str, float] = {}
+    for file in METADATA.glob("*"):
+        made = json.loads(file.read_text())
+        took = (made["endtime"] - made["starttime"]) / 60
+        if took > 0 and any(log.startswith(f"logs/{scale_name}/") for log in made["log"] or []):
+            most[made["rule"]] = max(most.get(made["rule"], 0), took)
+    return most
+
+
+def trainings_memory(scale_name: str) -> dict[str, int]:
+    """The most memory that trainings took, in MB of the host."""
+    most: dict[str, int] = {}
+    for name, row in params.load_rows().items():
+        for events in Path(Run(scale_name, name, 0).events).parent.parent.glob("seed-*/events.jsonl"):
+            rule, steps = OF_RUNS[row.task][0], [event for event in read_events(events) if "host_memory" in event]
+            most[rule] = max(most.get(rule, 0), *(event["host_memory"] // 1_000_000 for event in steps))
+    return most
