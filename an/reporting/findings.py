@@ -1,5 +1,6 @@
 """What a study found, a sentence for each table: where AN stands, by how much, and how certain that is."""
 
+import math
 from pathlib import Path
 from typing import NamedTuple
 
@@ -18,6 +19,9 @@ AGAINST = {  # the rows that a table's sentence compares AN with
 }
 
 
+TITLES = {1: "Generation", 2: "Classes", 3: "Inpainting", 4: "Ablation", 5: "Time", 6: "Recall"}
+
+
 class Finding(NamedTuple):
     anchor: str  # on the page
     title: str
@@ -27,16 +31,16 @@ class Finding(NamedTuple):
 def findings(scale_name: str, results: Path, tables: dict[int, Table]) -> list[Finding]:
     """Of every table that has AN in it, and of AN's regions. Raises UserError when these were not measured."""
     sentences = {1: _quality, 2: _classes, 3: _inpainting, 4: _quality, 5: _timing, 6: _recall}
-    found = []
+    found = [Finding("table1", "In short", in_short(tables))] if 1 in tables else []
     for table, built in tables.items():
         labels = row_labels(table, scale_name)
         sentence = sentences[table](table, built, labels)
-        found += [Finding(f"table{table}", f"Table {table}", sentence)] if sentence else []
+        found += [Finding(f"table{table}", f"{table}. {TITLES[table]}", sentence)] if sentence else []
     scale = params.load_scale(scale_name)
     rows = params.load_rows("generation", scale)
     if OURS in rows:
         regions = read_sealed(results / OURS / f"seed-{scale.seeds_of(OURS, rows[OURS])[0]}" / "regions.json")
-        found.append(Finding("figure4", "Figure 4", regions_sentence(regions)))
+        found.append(Finding("figure4", "Regions", regions_sentence(regions)))
     return found
 
 
@@ -54,7 +58,7 @@ def regions_sentence(regions: dict) -> str:
 
 
 def _quality(table: int, built: Table, labels: dict[str, str]) -> str | None:
-    metric = "fid_inception" if (OURS, "fid_inception") in built.cells else "fid"
+    metric = _fid(built)
     column = {row: built.cells[row, metric] for row in labels}
     if OURS not in column or not column[OURS].n:
         return None
@@ -64,14 +68,38 @@ def _quality(table: int, built: Table, labels: dict[str, str]) -> str | None:
     return f"AN’s {name} is {column[OURS]}, place {place} of {len(column)} rows (1 is best): {'; '.join(others)}."
 
 
-def compared(ours: Cell, other: Cell, label: str) -> str:
-    """Of a metric that is better when lower: whether AN's is lower, by Welch's interval of the difference."""
+def compared(ours: Cell, other: Cell, label: str, higher_is_better: bool = False) -> str:
+    """Whether AN is better, by Welch's interval of the difference, which is AN's less the other's."""
+    return f"{standing(ours, other, higher_is_better)} {label} ({difference(ours.values, other.values)})"
+
+
+def standing(ours: Cell, other: Cell, higher_is_better: bool = False) -> str:
     found = difference(ours.values, other.values)
-    if not other.n or other.n < 2 or ours.n < 2:
-        return f"not decided against {label} ({found}, a single seed has no spread)"
-    if found.low > 0 or found.high < 0:
-        return f"{'higher' if found.mean > 0 else 'lower'} than {label} ({found})"
-    return f"not decided against {label} ({found})"
+    if math.isnan(found.low) or found.low <= 0 <= found.high:
+        return "not decided against"
+    return "better than" if (found.mean > 0) == higher_is_better else "worse than"
+
+
+def in_short(tables: dict[int, Table]) -> str:
+    """How many of the comparisons that the tables' sentences make are decided, and which way."""
+    said = []
+    for table in (1, 4):
+        if table in tables and (OURS, metric := _fid(tables[table])) in tables[table].cells:
+            cells = tables[table].cells
+            said += [
+                standing(cells[OURS, metric], cells[row, metric]) for row in AGAINST[table] if (row, metric) in cells
+            ]
+    if 3 in tables and (INPAINTING, "psnr_hole") in tables[3].cells:
+        said.append(standing(tables[3].cells[INPAINTING, "psnr_hole"], tables[3].cells["ca", "psnr_hole"], True))
+    better, worse, open_ = (said.count(each) for each in ("better than", "worse than", "not decided against"))
+    return (
+        f"Of {len(said)} comparisons with other rows by image quality (tables 1, 3 and 4), AN is better in {better}, "
+        f"worse in {worse}, and {open_} are not decided. Differences are AN’s less the other’s, with 95 % intervals."
+    )
+
+
+def _fid(table: Table) -> str:
+    return "fid_inception" if (OURS, "fid_inception") in table.cells else "fid"
 
 
 def _classes(table: int, built: Table, labels: dict[str, str]) -> str | None:
@@ -93,7 +121,7 @@ def _inpainting(table: int, built: Table, labels: dict[str, str]) -> str | None:
     }
     gains = " and ".join(f"{gain} dB over {name}" for name, gain in over.items())
     ours, ca = (built.cells[row, "psnr_hole"] for row in (INPAINTING, "ca"))
-    against = compared(ours, ca, labels["ca"])
+    against = compared(ours, ca, labels["ca"], higher_is_better=True)
     return f"AN’s PSNR in the hole is {ours} dB, {gains} (paired by test image); {against}."
 
 

@@ -11,7 +11,10 @@ class Caption(NamedTuple):
 
 
 CAPTIONS = {
-    "1": Caption("Figure 1. Generated images", "A line for each class: images of the first random seeds, none chosen."),
+    "1": Caption(
+        "Figure 1. Generated images",
+        "By AN, or a scale's first row where it has none: a line for each class, the first random seeds, none chosen.",
+    ),
     "7": Caption(
         "Figure 7. Generated images of every row",
         "Two images of each class, for every row of the same random seeds, none chosen; above them real images.",
