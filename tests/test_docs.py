@@ -17,7 +17,7 @@ from an.layers import AttentiveNorm2d
 pytestmark = pytest.mark.slow
 
 PAGES = [
-    *("index", "concepts", "decisions", "provenance", "tracking", "dvc", "full-study", "contributing"),
+    *("index", "concepts", "decisions", "provenance", "tracking", "dvc", "full-study", "cluster", "contributing"),
     *("command-line", "layer"),
 ]
 KEPT = ROOT / "docs/results"
