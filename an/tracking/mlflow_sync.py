@@ -155,7 +155,7 @@ def log_training(client: "MlflowClient", run: "Run", spool: Spool, parent_id: st
     if spool.metrics:
         log_evaluation(client, run, spool.metrics, step)
     if status:
-        log_status(client, run, STATUS[status["status"]], ended(run, spool))
+        log_status(client, run, STATUS[status["status"]], ended(run, status, spool.seconds))
     else:
         log_status(client, run, "RUNNING", None)
 
@@ -167,11 +167,9 @@ def started(spool: Spool) -> int:
     return milliseconds(spool.header["time"])
 
 
-def ended(run: "Run", spool: Spool) -> int:
+def ended(run: "Run", status: dict, seconds: float | None) -> int:
     """When it ends: MLflow cannot move the start of a run that it has seen before the training was resumed."""
-    if spool.seconds is not None:
-        return run.info.start_time + milliseconds(spool.seconds)
-    return milliseconds(spool.status["time"])
+    return milliseconds(status["time"]) if seconds is None else run.info.start_time + milliseconds(seconds)
 
 
 def log_samples(client: "MlflowClient", runs: list["Run"], spool: Spool) -> None:
