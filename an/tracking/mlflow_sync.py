@@ -21,6 +21,8 @@ from filelock import FileLock, Timeout
 from .. import params
 from ..errors import UserError
 from ..provenance import dvc_lock_digest
+from ..seals import digest
+from .fid_curve import draw_curve, mean_curve
 from .spools import Spool, flattened, provenance, read_spools, sample_grid, samples_made
 
 if TYPE_CHECKING:
@@ -34,6 +36,7 @@ STATUS = {"finished": "FINISHED", "interrupted": "KILLED", "diverged": "FAILED",
 SEVEREST = ["RUNNING", "FAILED", "KILLED", "FINISHED"]  # a row's status is its seeds' first of these
 # The paper's columns; a row's run has these alone, so that the comparison of rows fits a screen.
 SCORES = ["fid", "intra_fid", "inception_score", "psnr", "ssim_volume", "mae_signed", "accuracy"]
+VIEW = "scores"  # the view of an experiment's table with columns of these: ?viewStateShareKey=scores
 MAX_METRICS, MAX_PARAMS = 1000, 100  # that MLflow takes in one request
 DEFAULTS = {
     # A dead server costs seconds, not MLflow's four minutes, and no request is made twice: the next sync finds out
@@ -104,18 +107,21 @@ def bring(client: "MlflowClient", scale_name: str, spools: list[Spool]) -> None:
         if experiment not in known:
             known[experiment] = runs_by_key(client, experiment)
 
-        def run(key: str, name: str, header: dict, experiment=experiment) -> "Run":
+        def run(key: str, name: str, start: int, experiment=experiment) -> "Run":
             tags = {"key": key} | ({"dvc_lock": data_version} if data_version else {})
-            found = known[experiment].get(key)
-            return found or client.create_run(experiment, milliseconds(header["time"]), tags, name)
+            return known[experiment].get(key) or client.create_run(experiment, start, tags, name)
 
-        parent = run(parent_key, label(first["row"]), first)
+        parent = run(parent_key, label(first["row"]), min(map(started, seeds)))
         log_params(client, parent, flattened(first["settings"]))
         log_tags(client, parent, {"row": first["row"], "scale": scale_name})
         for spool in seeds:
-            child = run(spool.header["key"], f"seed-{spool.header['seed']}", spool.header)
+            child = run(spool.header["key"], f"seed-{spool.header['seed']}", started(spool))
             log_training(client, child, spool, parent.info.run_id)
+            log_samples(client, [child, parent] if spool is seeds[0] else [child], spool)
+        log_curve(client, parent, seeds)
         log_summary(client, parent)
+    for experiment in known:
+        share_view(client, experiment)
 
 
 def open_experiment(client: "MlflowClient", name: str) -> str:
@@ -148,14 +154,61 @@ def log_training(client: "MlflowClient", run: "Run", spool: Spool, parent_id: st
     step = log_steps(client, run, spool.steps)
     if spool.metrics:
         log_evaluation(client, run, spool.metrics, step)
-        samples = samples_made(header)
-        if samples and run.data.tags.get("samples") != samples:
-            log_file(client, run, "samples.png", sample_grid(header))
-            client.set_tag(run.info.run_id, "samples", samples)
     if status:
-        log_status(client, run, STATUS[status["status"]], milliseconds(status["time"]))
+        log_status(client, run, STATUS[status["status"]], ended(run, status, spool.seconds))
     else:
         log_status(client, run, "RUNNING", None)
+
+
+def started(spool: Spool) -> int:
+    """When a run starts for MLflow, in milliseconds: such that one that has ended lasts as long as its training."""
+    if spool.status and spool.seconds is not None:
+        return milliseconds(spool.status["time"] - spool.seconds)
+    return milliseconds(spool.header["time"])
+
+
+def ended(run: "Run", status: dict, seconds: float | None) -> int:
+    """When it ends: MLflow cannot move the start of a run that it has seen before the training was resumed."""
+    return milliseconds(status["time"]) if seconds is None else run.info.start_time + milliseconds(seconds)
+
+
+def log_samples(client: "MlflowClient", runs: list["Run"], spool: Spool) -> None:
+    """Draw a training's samples once, for those of the runs that lack them: it may mean to read gigabytes."""
+    made = samples_made(spool.header) if spool.metrics else None
+    lacking = [run for run in runs if made and run.data.tags.get("samples") != made]
+    picture = sample_grid(spool.header) if lacking else b""
+    for run in lacking:
+        log_file(client, run, "samples.png", picture)
+        client.set_tag(run.info.run_id, "samples", made)
+
+
+def log_curve(client: "MlflowClient", parent: "Run", seeds: list[Spool]) -> None:
+    """Log a row's FID against steps: the mean as ``train/fid``, and a picture, drawn anew when a curve has changed."""
+    evaluated = [spool.metrics["curve"] for spool in seeds if spool.metrics and spool.metrics.get("curve")]
+    if not evaluated:
+        return  # nobody measured along this task's training
+    curves = [{point["step"]: point["fid"] for point in curve} for curve in evaluated]
+    log_points(client, parent, {("train/fid", step): fid for step, fid in mean_curve(curves).items()})
+    made = digest({"curves": evaluated})[:16]
+    if parent.data.tags.get("curve") != made:
+        log_file(client, parent, "fid.png", draw_curve(curves, label(seeds[0].header["row"])))
+        client.set_tag(parent.info.run_id, "curve", made)
+
+
+def share_view(client: "MlflowClient", experiment_id: str) -> None:
+    """Give an experiment's table of runs a view with the scores of its rows as columns.
+
+    MLflow's pages keep a saved view in a tag; where they do not know it, they show their own columns.
+    """
+    rows = client.search_runs([experiment_id], "metrics.seeds > 0", max_results=1000)
+    found = {name for run in rows for name in run.data.metrics}
+    shown = [name for score in SCORES for name in (score, f"{score}_sd") if name in found]
+    columns = ["attributes.`Duration`", *(f"metrics.`{name}`" for name in [*shown, "seeds"])]
+    experiment, tag = client.get_experiment(experiment_id), f"mlflow.sharedViewState.{VIEW}"
+    times = {"createdAt": experiment.creation_time, "updatedAt": experiment.creation_time}
+    view = json.dumps({"name": "Scores", **times, "state": json.dumps({"selectedColumns": columns})})
+    if experiment.tags.get(tag) != view:
+        client.set_experiment_tag(experiment_id, tag, view)
 
 
 def log_steps(client: "MlflowClient", run: "Run", steps: list[dict]) -> int:

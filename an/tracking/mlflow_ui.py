@@ -1,22 +1,21 @@
 """The local MLflow server, and its pages on a scale's runs."""
 
-import json
 import os
 import signal
 import subprocess
 import sys
 import time
 import webbrowser
+from contextlib import suppress
 from urllib.error import URLError
-from urllib.parse import quote
 from urllib.request import urlopen
 
-from .. import params
 from ..errors import UserError
-from .mlflow_sync import open_client, open_experiment, runs_by_key, sync, tracking_uri
+from .mlflow_sync import VIEW, open_client, open_experiment, sync, tracking_uri
 from .spools import read_spools
 
-START = 120  # seconds that a server may take to answer
+START = 600  # seconds that a server may take to answer, beside trainings on all cores; one that ends is noticed at once
+ENDINGS = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]  # Ctrl-C, the end of make, a closed terminal
 
 
 def serve(scale_name: str, host: str, port: int) -> None:
@@ -32,30 +31,41 @@ def serve(scale_name: str, host: str, port: int) -> None:
     address = f"http://{host}:{port}"
     command = ["-m", "mlflow", "server", "--backend-store-uri", uri, "--artifacts-destination", "mlruns"]
     command += ["--host", host, "--port", str(port), "--workers", "1", "--uvicorn-opts", "--log-level warning"]
-    # Job execution is for agents; it costs nine processes more.
+    # Job execution is for agents; it costs nine processes more. The session of its own makes a group of all processes.
     server = subprocess.Popen(
-        [sys.executable, *command], env={**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
+        [sys.executable, *command],
+        env={**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"},
+        start_new_session=True,
     )
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends like Ctrl-C, and leaves no server behind
+
+    def stop(*_) -> None:
+        """End the server and its children at once; the store stands it. Asked to end, they wait for their browsers."""
+        with suppress(ProcessLookupError):
+            os.killpg(server.pid, signal.SIGKILL)
+
+    for ending in ENDINGS:  # an exception in their place may be lost in a destructor
+        signal.signal(ending, stop)
     try:
-        wait_for(address, server)
-        show(address, scale_name)
-        server.wait()
-    except KeyboardInterrupt:
-        print("The server is stopped.")
+        if wait_for(address, server):
+            show(address, scale_name)
+        while server.poll() is None:  # not wait(), which a signal that another thread takes does not end
+            time.sleep(0.2)
     finally:
-        server.terminate()
-        server.wait()
+        stop()
+    print("The server is stopped.")
 
 
-def wait_for(address: str, server: subprocess.Popen) -> None:
+def wait_for(address: str, server: subprocess.Popen) -> bool:
+    """Whether the server answers: not when it was stopped. Raises UserError when it ended by itself or is too slow."""
     deadline = time.monotonic() + START
     while time.monotonic() < deadline and server.poll() is None:
         try:
             urlopen(f"{address}/health", timeout=1).close()
-            return
+            return True
         except (URLError, OSError):
             time.sleep(0.2)
+    if server.poll() == -signal.SIGKILL:
+        return False
     raise UserError(f"no MLflow server came up at {address}: is the port taken? make ui PORT=5001 takes another.")
 
 
@@ -68,16 +78,11 @@ def show(address: str, scale_name: str) -> None:
 
 
 def pages(address: str, scale_name: str) -> dict[str, str]:
-    """The comparison of each task's rows and the list of its runs, or the server's front page if there are none."""
-    spools, places = read_spools(scale_name), list(params.load_rows())
-    client, comparisons, lists = open_client(tracking_uri()), {}, {}
-    for task in sorted({spool.header["task"] for spool in spools}):
-        experiment = open_experiment(client, f"{task}-{scale_name}")
-        current = {spool.header["parent"] for spool in spools}
-        rows = [run for key, run in runs_by_key(client, experiment).items() if key in current]
-        rows.sort(key=lambda run: places.index(run.data.tags["row"]))
-        chosen = quote(json.dumps([run.info.run_id for run in rows]))
-        among = quote(json.dumps([experiment]))
-        comparisons[f"rows of {task}"] = f"{address}/#/compare-runs?runs={chosen}&experiments={among}"
-        lists[f"runs of {task}"] = f"{address}/#/experiments/{experiment}/runs"
-    return comparisons | lists or {"MLflow": address}
+    """The table of each task's runs, with its scores as columns, or the server's front page if there are none."""
+    tasks, client = sorted({spool.header["task"] for spool in read_spools(scale_name)}), open_client(tracking_uri())
+    experiments = {task: open_experiment(client, f"{task}-{scale_name}") for task in tasks}
+    tables = {
+        f"runs of {task}": f"{address}/#/experiments/{experiment}/runs?viewStateShareKey={VIEW}"
+        for task, experiment in experiments.items()
+    }
+    return tables or {"MLflow": address}

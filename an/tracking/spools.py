@@ -19,6 +19,7 @@ class Spool(NamedTuple):
     steps: list[dict]
     attention: list[dict]  # what the attention layers did, at every resume point
     status: dict | None  # None while it runs, or when it was killed without a word
+    seconds: float | None  # that the training took, since its last resume point; None until it has ended by itself
     metrics: dict | None  # metrics.json, once this very training was evaluated
 
 
@@ -28,7 +29,7 @@ def read_spools(scale_name: str) -> list[Spool]:
     for root in ("scratch", "results"):
         for file in sorted(Path(root, scale_name).glob("*/seed-*/events.jsonl")):
             files[file.parent.relative_to(root)] = file
-    spools = [read_spool(file, Path("results", folder, "metrics.json")) for folder, file in files.items()]
+    spools = [read_spool(file, Path("results", folder, "metrics.json")) for folder, file in sorted(files.items())]
     return [spool for spool in spools if spool]
 
 
@@ -42,19 +43,21 @@ def read_spool(events_file: Path, metrics_file: Path) -> Spool | None:
     except (FileNotFoundError, ValueError):
         return None
     last = events[-1] if events else header
-    _check(events_file, header["key"])
+    seconds = _seconds(events_file, header["key"])
     metrics = read_sealed(metrics_file) if metrics_file.exists() else {}
     evaluated = metrics.get("training", {}).get("key") == header["key"]  # not of an earlier training
     steps, attention = ([event for event in events if event["kind"] == kind] for kind in ("step", "attention"))
     status = last if last["kind"] == "status" else None
-    return Spool(header, steps, attention, status, metrics if evaluated else None)
+    return Spool(header, steps, attention, status, seconds, metrics if evaluated else None)
 
 
-def _check(events_file: Path, key: str) -> None:
-    """Of a training that has ended, that its events are those that its report vouches for."""
+def _seconds(events_file: Path, key: str) -> float | None:
+    """How long a training that has ended took, and a check that its events are those that its report vouches for."""
     report = events_file.with_name("training.json")
-    if report.exists() and (told := read_sealed(report))["key"] == key:
-        check_file(events_file, told[MADE]["events_sha256"], report)
+    if not report.exists() or (told := read_sealed(report))["key"] != key:
+        return None
+    check_file(events_file, told[MADE]["events_sha256"], report)
+    return told[MADE]["seconds"]
 
 
 def provenance(spool: Spool) -> dict[str, str | int | None]:
