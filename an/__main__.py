@@ -76,7 +76,10 @@ def main(arguments: list[str] | None = None) -> int:
         if (error.name or "").partition(".")[0] == __package__:
             raise
         install = "install this package's extra 'reproduce', or requirements.lock"
-        click.echo(f"Error: this verb needs {error.name}, which is not installed: {install}.", err=True)
+        click.echo(
+            f"Error: this verb needs {(error.name or '').partition('.')[0]}, which is not installed: {install}.",
+            err=True,
+        )
         return 1
     except OSError as error:
         if (sentence := of_system(error)) is None:

@@ -203,7 +203,7 @@ def no_work(monkeypatch):
         ("evaluate", "--samples", "x", "--reference", "x", "--json"),
         ("evaluate", "--samples", "x", "--reference", "x", "--json", "x", "--save-reference"),
         ("complete", "x.png", "--mask", "x.png", "--row", "ca", *NANO, "--checkpoint", "x", "--out"),
-        ("figure", "--figure", 10, "--source", "x", "--seed", 0, "--out"),
+        ("figure", 5, "--checkpoint", "x", "--row", "an", "--out"),
         ("time", *NANO, "--timing"),
         ("summarise", *NANO, "--results", "x", "--summary"),
     ],
@@ -353,8 +353,8 @@ def test_a_merged_key_may_be_given_again_and_a_file_must_be_text(edit):
     [
         ({"scael": "paper"}, "--config has an unknown key 'scael' (did you mean 'scale'?): give scale=NAME alone."),
         ({"scale": "nano", "seed": 1}, "--config has an unknown key 'seed': give scale=NAME alone."),
-        ({"scale": None}, "--config scale= names no scale: params/scales/ has bench, nano, paper, smoke."),
-        ({"scale": 5}, "--config scale=5 names no scale: params/scales/ has bench, nano, paper, smoke."),
+        ({"scale": None}, "--config scale= names no scale: params/scales/ has bench, laptop, nano, paper, smoke."),
+        ({"scale": 5}, "--config scale=5 names no scale: params/scales/ has bench, laptop, nano, paper, smoke."),
     ],
 )
 def test_config_of_the_workflow(config, message):
@@ -408,15 +408,14 @@ def test_a_row_of_another_task(refused, tmp_path, digits):
 # 7. Results that are missing or no results
 
 
-def test_a_figure_without_its_material(refused, tmp_path):
-    out = ("--seed", 0, "--out", tmp_path / "out.png")
-    said = refused("figure", "--figure", 9, "--source", tmp_path / "nowhere", *out)
-    assert f"{tmp_path}/nowhere/controls/truth has no images: run snakemake to make them." in said
-    Image.new("RGB", (8, 8)).save(png(tmp_path / "samples/controls/truth/000.png", 8, 8))
-    said = refused("figure", "--figure", 9, "--source", tmp_path / "samples", *out)
-    assert f"{tmp_path}/samples/controls/input/images.json is missing: run snakemake to make it." in said
-    said = refused("figure", "--figure", 10, "--source", tmp_path / "nowhere", *out)
-    assert f"{tmp_path}/nowhere/recall-none/seed-0/example.json is missing: run snakemake to make it." in said
+def test_a_figure_without_its_material(refused, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert "samples/smoke/controls/truth has no images: run snakemake to make them." in refused("figure", 9)
+    Image.new("RGB", (8, 8)).save(png(tmp_path / "samples/smoke/controls/truth/000.png", 8, 8))
+    said = refused("figure", 9)
+    assert "samples/smoke/controls/input/images.json is missing: run snakemake to make it." in said
+    said = refused("figure", 10)
+    assert "results/smoke/recall-none/seed-0/example.json is missing: run snakemake to make it." in said
 
 
 def test_a_table_without_its_results(refused, tmp_path):
