@@ -39,9 +39,11 @@ def finish(run: subprocess.Popen, study: Path) -> str:
 
 def test_a_trainer_that_outlives_its_snakemake_is_waited_for(study):
     kill_while_it_trains(study)
-    finish(start(study), study)
+    said = finish(start(study), study)
     assert trained_once(study, ROW)
-    assert f"{ROW} seed 0 has been trained meanwhile." in (study / f"logs/long/train_recall/{ROW}-0.log").read_text()
+    waited = f"{ROW} seed 0 has been trained meanwhile." in (study / f"logs/long/train_recall/{ROW}-0.log").read_text()
+    # On a slow machine the trainer has ended before the second snakemake has begun.
+    assert waited or "files that jobs of a killed run finished" in said
     assert "Nothing to be done" in finish(start(study), study)
 
 
