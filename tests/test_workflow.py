@@ -157,7 +157,10 @@ def change(project, file, edit):
 
 
 ROW = ["train_gan", "generate_samples", "evaluate_samples", "render_quality_table", "summarise_scores", "render_index"]
-RENDERED = {"render_quality_table": 1, "render_index": 1, "all": 1}
+ROW += ["draw_samples", "draw_scores"]
+RENDERED = dict.fromkeys(
+    ["render_quality_table", "draw_samples", "draw_regions", "draw_scores", "render_index", "all"], 1
+)
 JOBS_OF_AN_N8 = {rule: 1 for rule in [*ROW, "all"]}
 
 
