@@ -52,7 +52,27 @@ use rule render_quality_table as render_recall_table with:
         settings=section("description", "caution"),
 
 
-rule draw_samples:
+rule draw_completions:
+    input:
+        rules.complete_controls.output,
+        first_runs(rules.complete_heldout.output, "inpainting", ["ca", "an-inpainting"]),
+    output:
+        figures("9"),
+    log:
+        f"logs/{SCALE_NAME}/draw_completions.log",
+    localrule: True
+    conda:
+        "../../environment.yml"
+    params:
+        scale=SCALE_NAME,
+        figures=["9"],
+        captions=captions("9"),
+        code=code_digest("reporting.figures.draw:write", "reporting.figures.completions:figure9"),
+    shell:
+        "python -m an figure {params.figures:q} --scale {params.scale:q} &> {log:q}"
+
+
+use rule draw_completions as draw_samples with:
     input:
         rules.prepare_dataset.output,
         first_runs([RUN.images, f"{RUN.images}.json"], "generation"),
@@ -61,8 +81,6 @@ rule draw_samples:
     log:
         f"logs/{SCALE_NAME}/draw_samples.log",
     localrule: True
-    conda:
-        "../../environment.yml"
     params:
         scale=SCALE_NAME,
         figures=["1", "7"],
@@ -72,11 +90,9 @@ rule draw_samples:
         code=code_digest(
             "reporting.figures.draw:write", "reporting.figures.samples:figure1", "reporting.figures.samples:figure7"
         ),
-    shell:
-        "python -m an figure {params.figures:q} --scale {params.scale:q} &> {log:q}"
 
 
-use rule draw_samples as draw_regions with:
+use rule draw_completions as draw_regions with:
     input:
         first_runs([RUN.regions, RUN.layouts], "generation", LOOKED_AT),
     output:
@@ -97,7 +113,7 @@ use rule draw_samples as draw_regions with:
         ),
 
 
-use rule draw_samples as draw_scores with:
+use rule draw_completions as draw_scores with:
     input:
         of_runs([RUN.metrics, RUN.events], "generation"),
         STUDY.reference,
@@ -121,23 +137,7 @@ use rule draw_samples as draw_scores with:
         ),
 
 
-use rule draw_samples as draw_completions with:
-    input:
-        rules.complete_controls.output,
-        expand(rules.complete_heldout.output, row=["ca", "an-inpainting"], seed=SCALE.seeds[0]),
-    output:
-        figures("9"),
-    log:
-        f"logs/{SCALE_NAME}/draw_completions.log",
-    localrule: True
-    params:
-        scale=SCALE_NAME,
-        figures=["9"],
-        captions=captions("9"),
-        code=code_digest("reporting.figures.draw:write", "reporting.figures.completions:figure9"),
-
-
-use rule draw_samples as draw_recall with:
+use rule draw_completions as draw_recall with:
     input:
         first_runs(RUN.example, "recall"),
         of_runs(RUN.metrics, "recall"),
@@ -156,7 +156,7 @@ use rule draw_samples as draw_recall with:
         ),
 
 
-use rule draw_samples as draw_times with:
+use rule draw_completions as draw_times with:
     input:
         STUDY.timing,
     output:

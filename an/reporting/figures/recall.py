@@ -18,8 +18,9 @@ def figure10(scale_name: str) -> Drawn:
 
     Raises UserError when an example is missing.
     """
-    labels, seed = row_labels(6, scale_name), params.load_scale(scale_name).recall.seeds[0]
-    examples = {name: read_sealed(Run(scale_name, name, seed).example) for name in labels}
+    labels, scale = row_labels(6, scale_name), params.load_scale(scale_name)
+    seeds = {name: scale.seeds_of(name, params.load_row(name))[0] for name in labels}
+    examples = {name: read_sealed(Run(scale_name, name, seed).example) for name, seed in seeds.items()}
     with_maps = [name for name in labels if examples[name]["maps"]]
     first = examples[next(iter(labels))]
     count = len(first["marks"]["keys"])
