@@ -24,7 +24,8 @@ def own_images(resolution: int, path: str | None = None) -> Source:
     if (root / "train").is_dir() and (root / "val").is_dir():
         return class_folders(root, resolution)
     classes = images_by_class(root)
-    random, chosen = np.random.default_rng(0), {"train": [], "heldout": []}
+    random = np.random.default_rng(0)
+    chosen: dict[str, list[tuple[int, Path]]] = {"train": [], "heldout": []}
     for label, files in enumerate(classes.values()):
         order, held = random.permutation(len(files)), max(1, round(HELD_OUT * len(files)))
         chosen["heldout"] += [(label, files[k]) for k in sorted(order[:held])]

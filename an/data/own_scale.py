@@ -28,8 +28,8 @@ def write_own_scale(name: str, images: str | Path, like: str) -> str:
     else:
         classes, held = images_by_class(root), f"{HELD_OUT:.0%} of each class held out"
     count = sum(map(len, classes.values()))
-    sizes = yaml.safe_load(params.scale_file(like).read_text())
-    scale = {
+    sizes: dict = yaml.safe_load(params.scale_file(like).read_text())
+    scale: dict = {
         "description": f"{count} images of {root.name} at {base.resolution}x{base.resolution}, {held}; sizes of {like}",
         "caution": "These numbers are of one's own images: they compare with each other, not with the published ones.",
         "dataset": "folder",
