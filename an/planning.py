@@ -2,10 +2,9 @@
 
 import json
 from collections import Counter
-from pathlib import Path
 
 from . import params
-from .layout import Run
+from .layout import Study
 from .needs import RULES, needs
 from .reporting.commands import METADATA
 from .tracking.events import read_events
@@ -51,7 +50,8 @@ def trainings_memory(scale_name: str) -> dict[str, int]:
     """The most memory that trainings took, in MB of the host."""
     most: dict[str, int] = {}
     for name, row in params.load_rows().items():
-        for events in Path(Run(scale_name, name, 0).events).parent.parent.glob("seed-*/events.jsonl"):
-            rule, steps = OF_RUNS[row.task][0], [event for event in read_events(events) if "host_memory" in event]
-            most[rule] = max(most.get(rule, 0), *(event["host_memory"] // 1_000_000 for event in steps))
+        rule = OF_RUNS[row.task][0]
+        for events in Study(scale_name).results.glob(f"{name}/seed-*/events.jsonl"):
+            used = [event["host_memory"] // 1_000_000 for event in read_events(events) if "host_memory" in event]
+            most[rule] = max([most.get(rule, 0), *used])
     return most

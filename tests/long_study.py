@@ -13,11 +13,11 @@ STEPS = 400
 WANTED = ["reports/long/table6.md", "--config", "scale=long"]
 
 
-def long_study(project: Path) -> Path:
+def long_study(project: Path, steps: int = STEPS) -> Path:
     copy_project(project)
     scale = yaml.safe_load((project / "params/scales/nano.yaml").read_text())
     scale["rows"] = ROWS
-    scale["recall"].update(steps=STEPS, checkpoint_every=10)
+    scale["recall"].update(steps=steps, checkpoint_every=steps // 40)
     (project / "params/scales/long.yaml").write_text(yaml.safe_dump(scale))
     return project
 
@@ -28,10 +28,10 @@ def steps(project: Path, row: str) -> int:
     return max([file.read_text().count('"kind": "step"') for file in files if file.exists()], default=0)
 
 
-def trained_once(project: Path, row: str) -> bool:
+def trained_once(project: Path, row: str, steps: int = STEPS) -> bool:
     """Whether a finished training did each of its steps, and none of them twice."""
     events = read_events(project / f"results/long/{row}/seed-0/events.jsonl")
-    return [event["step"] for event in events if event["kind"] == "step"] == list(range(1, STEPS + 1))
+    return [event["step"] for event in events if event["kind"] == "step"] == list(range(1, steps + 1))
 
 
 def wait(true, seconds: float = 300) -> None:

@@ -1,12 +1,15 @@
 """Result files as a finished scale leaves them, with numbers that are easy to predict tables from."""
 
+import contextlib
 import json
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pytest
 
 from an import params
+from an.__main__ import main
 from an.data.preparation import prepare
 from an.files import sha256
 from an.layout import IMAGES, Run, Study
@@ -143,6 +146,16 @@ def make_samples(scale_name: str) -> None:
         for number in range(8):
             write_png(folder / f"{number:03d}.png", np.full((8, 8, 3), 60 * grey + number, np.uint8))
         write_sealed(folder / IMAGES, {}, files=folder.glob("*.png"))
+
+
+def make_study(folder: Path, *lines: list[str]) -> None:
+    """A finished study of made-up results at smoke in a folder, then what command lines make of it there."""
+    with contextlib.chdir(folder), pytest.MonkeyPatch.context() as patch:
+        two_seeds(patch)
+        make_results(Study("smoke").results)
+        make_samples("smoke")
+        for line in lines:
+            assert main(line) == 0, line
 
 
 def make_results(folder: Path) -> Path:

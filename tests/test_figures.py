@@ -1,23 +1,20 @@
 """Figures of made-up results whose numbers and pixels can be predicted."""
 
-import contextlib
 import re
 
 import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.image import imread
-from result_files import make_results, make_samples, two_seeds
+from result_files import make_results, make_study, two_seeds
 
 from an import params
-from an.__main__ import main
 from an.errors import UserError
 from an.files import sha256
 from an.layout import Study
 from an.reporting.figures.captions import CAPTIONS
 from an.reporting.figures.draw import FIGURES, write
 from an.reporting.figures.times import growth
-from an.verbs import study
 
 SMOKE = Study("smoke")
 
@@ -26,11 +23,7 @@ SMOKE = Study("smoke")
 def drawn(tmp_path_factory):
     """The reports of a study of which every figure was drawn by the command line."""
     folder = tmp_path_factory.mktemp("drawn")
-    with contextlib.chdir(folder), pytest.MonkeyPatch.context() as patch:
-        two_seeds(patch)
-        make_results(SMOKE.results)
-        make_samples("smoke")
-        assert main(["figure", *FIGURES]) == 0
+    make_study(folder, ["figure", *FIGURES])
     return folder
 
 
@@ -40,7 +33,7 @@ def numbers(drawn, name: str) -> pd.DataFrame:
 
 def test_every_figure_is_known_everywhere_by_the_same_name():
     there = set(params.figures_of(params.load_scale("smoke")))
-    assert there == set(FIGURES) == set(CAPTIONS) == set(study.FIGURES)
+    assert there == set(FIGURES) == set(CAPTIONS)
 
 
 def test_every_figure_is_a_file_with_its_numbers_beside_it(drawn):

@@ -1,16 +1,15 @@
 """The page of a made-up study in a real browser: all of it loads, and what moves works by mouse, key and touch."""
 
-import contextlib
 import time
 from pathlib import Path
 from urllib.parse import unquote
 
 import pytest
 from browser import MISSING, browser
-from result_files import make_results, make_samples, two_seeds
+from result_files import make_study
 
-from an.__main__ import main
 from an.layout import Study
+from an.reporting.figures.captions import CAPTIONS
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(bool(MISSING), reason=f"not installed: {', '.join(MISSING)}")]
 
@@ -21,15 +20,8 @@ ENTER, ESCAPE = "\ue007", "\ue00c"
 @pytest.fixture(scope="module")
 def address(tmp_path_factory):
     folder = tmp_path_factory.mktemp("page")
-    with contextlib.chdir(folder), pytest.MonkeyPatch.context() as patch:
-        two_seeds(patch)
-        make_results(SMOKE.results)
-        make_samples("smoke")
-        for table in range(1, 7):
-            assert main(["table", "--table", str(table)]) == 0
-        names = ["1", "4", "5", "7", "8", "9", "10", "convergence", "table1", "table4", "table5", "table6"]
-        assert main(["figure", *names]) == 0
-        assert main(["index"]) == 0
+    tables = [["table", "--table", str(table)] for table in range(1, 7)]
+    make_study(folder, *tables, ["figure", *CAPTIONS], ["index"])
     return (folder / SMOKE.page).as_uri()
 
 

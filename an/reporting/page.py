@@ -118,7 +118,7 @@ def best(number: int, table: Table) -> set[tuple[str, str]]:
         cells = [cell for cell in group if isinstance(cell, Cell) and cell.mean == cell.mean]
         if cells:
             chosen = (min if direction == "↓" else max)(cells, key=lambda cell: cell.mean)
-            found |= {(cell.row, cell.metric) for cell in cells if str(cell) == str(chosen) or cell is chosen}
+            found |= {(cell.row, cell.metric) for cell in cells if str(cell) == str(chosen)}
     return found
 
 

@@ -6,10 +6,10 @@ from tempfile import TemporaryDirectory
 import click
 
 from ..layout import Study
+from ..reporting.figures.captions import CAPTIONS
 from .given import OUT_FILE
 from .options import device, gpus, option, paths, scale, where
 
-FIGURES = ("1", "4", "5", "7", "8", "9", "10", "convergence", "table1", "table4", "table5", "table6")
 OF_A_GENERATOR = ("1", "4", "5", "8")
 
 
@@ -30,7 +30,7 @@ def explain(table, row, metric, scale, **given):
 
 
 @click.command()
-@click.argument("names", nargs=-1, required=True, type=click.Choice(FIGURES))
+@click.argument("names", nargs=-1, required=True, type=click.Choice(list(CAPTIONS)))
 @scale
 @option("checkpoint", "Weights of a generator of your own, for one of figures 1, 4, 5 and 8.", required=False)
 @click.option("--row", help="With a checkpoint: the row of params/rows.yaml that it is of.")

@@ -17,7 +17,7 @@ from an.errors import UserError
 from an.files import sha256
 from an.layout import AVERAGED, IMAGES, Run, Study
 from an.needs import needs
-from an.reporting.figures.captions import CAPTIONS
+from an.reporting.figures.captions import CAPTIONS, LOOKED_AT
 
 try:
     SCALE_NAME = params.scale_name(config)
@@ -34,7 +34,6 @@ STUDY, RUN = Study(SCALE_NAME), Run(SCALE_NAME, "{row}", "{seed}")
 TABLES, FIGURES = params.tables_of(SCALE), params.figures_of(SCALE)
 TABLE_FILES = [".md", ".csv", ".tex", ".html", "_cells.csv"]
 SCORES = [name for name in FIGURES if name in ("convergence", "table1", "table4")]
-LOOKED_AT = ["an", "an-literal"]  # rows whose regions are measured
 CONTROL_ROWS = ["mean-colour", "biharmonic"]
 # Of a scale that needs no GPU, on a cluster: a job of its own costs more than most steps do, so a run's training and
 # measurement are one job, and what is of no run is done beside snakemake. A job of several steps that fails begins

@@ -1,7 +1,8 @@
-"""What every figure shows, in words: for the page, Snakemake's report, and those who do not see the picture."""
+"""Every figure by its name, and what it shows in words: for the page, Snakemake's report, who does not see it."""
 
 from typing import NamedTuple
 
+LOOKED_AT = ["an", "an-literal"]  # rows whose regions are measured, where a scale has them
 POINTS = "Small points are seeds, large ones means with their 95 % intervals, diamonds the published values."
 
 

@@ -34,14 +34,15 @@ def table6(scale_name: str) -> Drawn:
 
 
 def table_as_points(table: int, scale_name: str) -> Drawn:
-    """One panel a metric, one line a row. Published values have a panel of their own, since they are of other images.
+    """One panel a metric, one line a row. Published values have panels of their own where they are of other images.
 
     The numbers are those of the table's own CSV files.
     """
     cells, labels = build(table, scale_name, Study(scale_name).results).cells, row_labels(table, scale_name)
     imagenet = params.load_scale(scale_name).dataset == "imagenet"
     panels = [(metric, False) for metric in METRICS[table]]
-    panels += [(m, True) for m in METRICS[table] if any(cells[row, m].published is not None for row in labels)]
+    if not imagenet:
+        panels += [(m, True) for m in METRICS[table] if any(cells[row, m].published is not None for row in labels)]
     size = (PAGE_WIDTH, 0.27 * len(labels) + 1.0)
     figure, axes = plt.subplots(1, len(panels), figsize=size, squeeze=False, sharey=True, layout="constrained")
     for axis, (metric, published) in zip(axes[0], panels, strict=True):

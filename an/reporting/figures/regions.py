@@ -13,9 +13,9 @@ from ...layout import Run
 from ...seals import read_sealed
 from ..intervals import Interval, interval
 from ..results import first_labels
-from .drawing import COLOURS, OURS, PAGE_WIDTH, Drawn, bare
+from .captions import LOOKED_AT
+from .drawing import COLOURS, PAGE_WIDTH, Drawn, bare
 
-LOOKED_AT = [OURS, "an-literal"]  # rows whose regions are measured, where a scale has them
 MASKS = {"": "its regions", "_shifted": "the same, shifted", "_shuffled": "the same, shuffled"}
 SHOWN4, MAPS4 = 3, 3  # images, and maps beside each
 SHOWN5, MAPS5 = 4, 6
