@@ -10,7 +10,7 @@ import pytest
 from conftest import copy_project, dvc, git, installed, record_nano
 from long_study import ROWS, WANTED, long_study, steps, trained_once, wait
 from slurm import MISSING, Slurm
-from test_workflow import FOLDERS, content
+from test_workflow import content, made
 
 pytestmark = [
     pytest.mark.slow,
@@ -92,14 +92,13 @@ def test_the_study_takes_a_job_for_each_run_and_makes_what_a_local_one_makes(slu
     finish(snakemake(slurm, project, "--config", "scale=nano"), project)
     runs = [path.parent for path in (project / "results/nano").rglob("training.json")]
     assert submitted(project) == len(runs) <= 25
-    files = [file for folder in FOLDERS for file in (project / folder).rglob("*") if file.is_file()]
-    assert sum(file.name.startswith("table") for file in files) == 6 * 5
-    different = [f for f in files if content(f) != content(reproduced / f.relative_to(project))]
-    assert different == []
+    files = made(project)
+    assert files == made(reproduced)
+    assert [name for name in files if content(project / name) != content(reproduced / name)] == []
     shutil.rmtree(project / "results/nano/recall-an")
     environment = {"SNAKEMAKE_PROFILE": "workflow/profiles/slurm", "OMP_NUM_THREADS": "1"}
     git(project, "init", "--quiet")
     done = dvc(project, "repro", within=slurm.command, timeout=1200, **environment)
     assert done.returncode == 0, (done.stdout + done.stderr)[-3000:]
     assert "has been submitted with SLURM jobid" in done.stdout + done.stderr
-    assert [f for f in files if content(f) != content(reproduced / f.relative_to(project))] == []
+    assert [name for name in files if content(project / name) != content(reproduced / name)] == []
