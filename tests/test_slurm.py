@@ -102,3 +102,20 @@ def test_the_study_takes_a_job_for_each_run_and_makes_what_a_local_one_makes(slu
     assert done.returncode == 0, (done.stdout + done.stderr)[-3000:]
     assert "has been submitted with SLURM jobid" in done.stdout + done.stderr
     assert [name for name in files if content(project / name) != content(reproduced / name)] == []
+
+
+def test_the_doctor_names_what_this_cluster_lacks(slurm, study):
+    def doctor(scale: str) -> tuple[int, str]:
+        command = slurm.command(sys.executable, "-m", "an", "doctor", "--scale", scale, folder=study)
+        done = subprocess.run(command, env=installed(), capture_output=True, text=True)
+        return done.returncode, done.stdout
+
+    status, said = doctor("nano")
+    assert status == 0 and "partition all (default): jobs of any time, nodes of 64000 MB with 2 GPUs" in said
+    slurm.run("scontrol", "update", "PartitionName=all", "MaxTime=60")
+    status, said = doctor("paper")
+    slurm.run("scontrol", "update", "PartitionName=all", "MaxTime=UNLIMITED", "Default=NO")
+    assert status == 1 and "train_gan asks for 1425 minutes; partition all ends jobs after 60" in said
+    status, said = doctor("nano")
+    slurm.run("scontrol", "update", "PartitionName=all", "Default=YES")
+    assert status == 1 and "no partition is the default: name one of all as slurm_partition" in said

@@ -93,6 +93,20 @@ def plan(scale):
 
 @click.command()
 @scale
+def doctor(scale):
+    """Say what a Slurm cluster lacks for a scale: account, partition, GPUs, memory, time; exit status 1 if anything."""
+    from ..doctor import examine
+
+    nodes, missing = examine(scale)
+    for line in (*nodes, *missing):
+        click.echo(line)
+    if missing:
+        raise click.exceptions.Exit(1)
+    click.echo(f"Nothing is missing: SNAKEMAKE_PROFILE=workflow/profiles/slurm snakemake --config scale={scale}")
+
+
+@click.command()
+@scale
 @click.option("--watch", type=click.FloatRange(1), metavar="SECONDS", help="Show it anew so often, until interrupted.")
 def status(scale, watch):
     """Show how far every run is, by its files: step, rate, time left, loss, last resume point, where it runs."""
