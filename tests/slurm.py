@@ -72,7 +72,7 @@ class Slurm:
 
     def start_node(self) -> None:
         self.daemons["slurmd"] = self._start("slurmd", "-D")
-        wait(lambda: self.run("sinfo", "-h", "-o", "%T").stdout.strip() in ("idle", "mixed", "allocated"), 60)
+        wait(lambda: self.run("sinfo", "-h", "-o", "%T").stdout.strip() in ("idle", "mixed", "allocated"))
 
     def kill_node(self) -> None:
         """The node's daemon dies without a word; the jobs on it live on."""
