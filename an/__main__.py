@@ -23,9 +23,9 @@ SECTIONS = {
     ],
     "Steps of the workflow": [
         *(steps.prepare, steps.prepare_photographs, steps.train_classifier, steps.reference, steps.train),
-        *(steps.generate, steps.evaluate_row, steps.regions, steps.evaluate_recall, steps.complete_heldout),
-        *(steps.complete_controls, steps.evaluate_completions, steps.evaluate_control, steps.time, steps.table),
-        *(steps.summarise, steps.index),
+        *(steps.generate, steps.evaluate_row, steps.evaluate_classes, steps.regions, steps.evaluate_recall),
+        *(steps.complete_heldout, steps.complete_controls, steps.evaluate_completions, steps.evaluate_control),
+        *(steps.time, steps.table, steps.summarise, steps.index),
     ],
 }
 

@@ -136,6 +136,21 @@ class Run(NamedTuple):
         return self.results / "classes.csv"
 
     @property
+    def intra(self) -> Path:
+        """Intra-FID of every class, of images made for it alone, where the scale has them."""
+        return self.results / "intra.json"
+
+    @property
+    def intra_table2(self) -> Path:
+        """Likewise of table 2's classes, which are measured first."""
+        return self.results / "intra-table2.json"
+
+    @property
+    def class_scratch(self) -> Path:
+        """The folder of the classes that are measured so far."""
+        return self.scratch.with_name(f"seed-{self.seed}-classes")
+
+    @property
     def example(self) -> Path:
         """Of the recall task: one test image, its answers, where the layer looked."""
         return self.results / "example.json"

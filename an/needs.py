@@ -73,6 +73,14 @@ def evaluate_samples(scale: Scale) -> Needs:
     return _job(scale, seconds, memory=features)
 
 
+def evaluate_classes(scale: Scale) -> Needs:
+    return _intra(scale, CLASSES[scale.dataset])
+
+
+def evaluate_table2(scale: Scale) -> Needs:
+    return _intra(scale, len(scale.evaluation.table2_classes))
+
+
 def look_at_regions(scale: Scale) -> Needs:
     return _job(scale, 1000 * _seconds(scale))
 
@@ -134,7 +142,8 @@ RULES = {
     for rule in [
         *(prepare_dataset, prepare_photographs, train_classifier, extract_reference, complete_controls),
         *(evaluate_controls, time_modules, train_gan, train_inpainting, train_recall, generate_samples),
-        *(complete_heldout, look_at_regions, evaluate_samples, evaluate_completions, evaluate_recall),
+        *(complete_heldout, look_at_regions, evaluate_samples, evaluate_table2, evaluate_classes),
+        *(evaluate_completions, evaluate_recall),
     ]
 }
 
@@ -143,6 +152,14 @@ def _training(scale: Scale, steps: int, values: int, kept: int) -> Needs:
     minutes = int(60 * scale.hours) if scale.hours else int(steps * STEP / 60)
     memory = PROCESS_WITH_GPU * scale.gpus if scale.gpus else PROCESS + values * ACTIVATIONS // MB
     return Needs(minutes + MINUTES, memory, kept + 100, scale.gpus)
+
+
+def _intra(scale: Scale, classes: int) -> Needs:
+    """Of intra-FID class by class; with ``hours``, what a job of several does, each of which goes on from the last."""
+    part = scale.evaluation
+    seconds = classes * (2 * (part.intra_samples or 0) * _seconds(scale) + MATRIX * (part.extractor != "classifier"))
+    matrices = 12 * _features(scale) ** 2 * 8 // MB
+    return _job(scale, min(seconds, 3600 * scale.hours) if scale.hours else seconds, memory=matrices)
 
 
 def _job(scale: Scale, seconds: float, *, memory: int = 0, disk: float = 0) -> Needs:

@@ -14,6 +14,7 @@ OF_RUNS = {
     "inpainting": ("train_inpainting", "complete_heldout", "evaluate_completions"),
     "recall": ("train_recall", "evaluate_recall"),
 }
+APART = {1: "evaluate_classes", 2: "evaluate_table2"}  # of a table's rows, where a scale has intra_samples
 
 
 def plan(scale_name: str) -> str:
@@ -24,9 +25,11 @@ def plan(scale_name: str) -> str:
         for name, row in params.load_rows(scale=scale).items()
         for rule in OF_RUNS[row.task] * len(scale.seeds_of(name, row))
     )
+    for name, row in params.load_rows("generation", scale).items() if scale.evaluation.intra_samples else ():
+        jobs.update([APART[table] for table in row.tables if table in APART] * len(scale.seeds_of(name, row)))
     asked, used = f"{'minutes':>8} {'MB':>7} {'disk MB':>8} {'GPUs':>4}", f"{'minutes':>8} {'MB':>6}"
     lines = [f"{'':20} {'':>4}  {'asked for':31} {'used at most':>15}", f"{'rule':20} {'jobs':>4} {asked} {used}"]
-    for rule in RULES:
+    for rule in (rule for rule in RULES if rule in jobs or rule not in APART.values()):
         need = needs(rule, scale)
         ask = f"{need.runtime:8} {need.mem_mb:7} {need.disk_mb:8} {need.gpu:4}"
         use = f"{took[rule]:8.1f}" if rule in took else f"{'-':>8}"

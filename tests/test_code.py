@@ -141,6 +141,8 @@ def verbs() -> list[tuple[str, list]]:
     lines += [
         ("generate_samples", ["generate", *an, *gpus]),
         ("evaluate_samples", ["evaluate-row", *an, *gpus]),
+        ("evaluate_table2", ["evaluate-classes", *an, "--table2", *gpus]),
+        ("evaluate_classes", ["evaluate-classes", *an, *gpus]),
         ("look_at_regions", ["regions", *an, *gpus]),
         ("complete_heldout", ["complete-heldout", *inpainting, *gpus]),
         ("complete_controls", ["complete-controls", *nano]),
@@ -205,6 +207,8 @@ APART = {
     "train_recall": {"training.generation", "training.inpainting", "data.masks"},
     "generate_samples": {"training.generation", "training.losses", "data.sources"},
     "evaluate_samples": {"models.discriminator", "training.generation", "metrics.restoration"},
+    "evaluate_table2": {"models.discriminator", "training.generation", "metrics.manifold"},
+    "evaluate_classes": {"models.discriminator", "training.generation", "metrics.manifold"},
     "complete_heldout": {"training.inpainting", "metrics.restoration"},
     "complete_controls": {"models.inpainting", "layers.attentive_norm"},
     "evaluate_completions": {"metrics.frechet", "models.inpainting"},

@@ -23,7 +23,7 @@ from an.reporting.render import render, render_index
 from an.reporting.summary import summarise_scores
 from an.reporting.tables import TITLES, build
 from an.sampling.pictures import write_png
-from an.seals import read_sealed
+from an.seals import read_sealed, write_sealed
 
 
 @pytest.fixture
@@ -193,6 +193,70 @@ def test_tables_2_4_and_5(results, tmp_path):
     assert pd.isna(
         pd.read_csv(tmp_path / "table5.csv").set_index(["module", "size"]).at[("self_attention", 256), "median_ms"]
     )
+
+
+def as_published(monkeypatch, results, **evaluation) -> None:
+    """The made-up study as one of ImageNet on Inception, whose intra-FID was measured class by class from weights."""
+    scale, classes = params.load_scale("smoke"), list(params.load_published().table2_classes)
+    measured = {"extractor": "inception-2015", "intra_samples": 5000, "table2_classes": classes, **evaluation}
+    scale = scale.model_copy(update={"dataset": "imagenet", "evaluation": scale.evaluation.model_copy(update=measured)})
+    monkeypatch.setattr(params, "load_scale", lambda name: scale)
+    about = {"generated": "5000 of each class", "reference": "all training images of the class"}
+    for file in results.glob("*/seed-*/classes.csv"):
+        run = read_sealed(file.with_name("metrics.json"))
+        lines = [{"class": number, "intra_fid": 0.5 + number + run["seed"]} for number in classes]
+        run |= {"metrics": {"intra_fid": 7.0}, "classes": lines, "protocol": PROTOCOL | about}
+        made = run.pop("made")
+        for name in ("intra.json", "intra-table2.json"):
+            write_sealed(file.with_name(name), run, made)
+        edit(file.with_name("metrics.json"), lambda run: run["metrics"].pop("intra_fid"))
+        edit(file.with_name("metrics.json"), lambda run: run["protocol"].update(intra_fid=None))
+
+
+def test_published_intra_fids_stand_beside_those_of_the_same_protocol(results, tmp_path, monkeypatch):
+    as_published(monkeypatch, results)
+    for table in (1, 2):
+        render(table, "smoke", results, tmp_path)
+    one, two = ((tmp_path / f"table{table}.md").read_text() for table in (1, 2))
+    assert "intra-FID ↓ paper" in one and " 83.40 " in one and " 7.00 ± 0.00 " in one
+    assert "AN (ours) paper" in two and " 34.16 " in two and " 826.00 ± 0.71 " in two and "Stone wall (825)" in two
+    for text in (one, two):
+        assert "5000 of each class generated, against all training images of the class" in text
+        assert "intra-FIDs are left out" not in text and "intra-FID None" not in text
+    assert "have FID 0.50, IS 6.00" in one, "the held-out images' intra-FID is of fewer"
+    cells = pd.read_csv(tmp_path / "table1_cells.csv").query("metric == 'intra_fid' and row == 'an'")
+    assert cells["file"].str.endswith("/intra.json").all() and (cells["published"] == 83.4).all()
+    summarise_scores("smoke", results, tmp_path / "summary.json")
+    summary = json.loads((tmp_path / "summary.json").read_text())
+    assert summary["an"]["intra_fid"] == 7 and summary["an-n8"]["intra_fid"] is None, "of table 1's rows"
+
+
+@pytest.mark.parametrize("evaluation", [{"intra_samples": 50}, {"extractor": "classifier"}], ids=["count", "features"])
+def test_published_intra_fids_do_not_stand_beside_those_of_another_protocol(results, tmp_path, monkeypatch, evaluation):
+    as_published(monkeypatch, results, **evaluation)
+    for table in (1, 2):
+        render(table, "smoke", results, tmp_path)
+        text = (tmp_path / f"table{table}.md").read_text()
+        assert "83.40" not in text and "34.16" not in text and "intra-FID ↓ paper" not in text
+        assert (
+            "The paper's intra-FIDs are left out: they are of 5000 generated images of each class of imagenet" in text
+        )
+        assert ("17.84" in text) == (table == 1), "FID has its place"
+    told = explain("table1", "an", "intra_fid", scale_name="smoke", results=results, reports=tmp_path)
+    assert "published   none to compare with" in told and "seed-0/intra.json" in told
+
+
+def test_on_digits_published_intra_fids_are_left_out(results, tmp_path):
+    render(1, "smoke", results, tmp_path)
+    text = (tmp_path / "table1.md").read_text()
+    assert "83.40" not in text and "The paper's intra-FIDs are left out" in text and "intra-FID 1.00" in text
+
+
+def test_a_changed_list_of_classes_is_refused(results, tmp_path):
+    file = results / "an/seed-0/classes.csv"
+    file.write_text(file.read_text().replace("3,3", "3,4"))
+    with pytest.raises(UserError, match=r"classes\.csv was changed after it was made"):
+        render(2, "smoke", results, tmp_path)
 
 
 def test_different_protocols_never_share_a_table(results, tmp_path):
@@ -413,7 +477,7 @@ def test_explain_names_every_seed_of_a_cell(results, tmp_path):
 @pytest.mark.parametrize(
     ("cell", "expected"),
     [
-        (("table1", "acgan", "fid"), ["published   none in the paper", "reproduced  11.00 ± 1.41"]),
+        (("table1", "acgan", "fid"), ["published   none to compare with", "reproduced  11.00 ± 1.41"]),
         (("table2", "an", "3"), ["reproduced  3.50 ± 0.71 over 2 of 2 seeds", "an/seed-1/classes.csv"]),
         (("table3", "biharmonic", "psnr"), ["reproduced  19.00\n", "value: 19\n", "controls/biharmonic.json"]),
         (("table3", "an-inpainting", "ssim_volume"), ["published   0.8541", "reproduced  0.5000 ± 0.0000"]),
@@ -426,7 +490,7 @@ def test_explain_names_every_seed_of_a_cell(results, tmp_path):
         (
             ("table6", "recall-an", "accuracy"),
             [
-                "published   none in the paper",
+                "published   none to compare with",
                 "reproduced  0.885 ± 0.010 over 3 of 3 seeds",
                 "recall-an/seed-2/metrics",
             ],

@@ -36,6 +36,12 @@ def test_end_to_end(finished):
     one = pd.read_csv(finished / "reports/nano/table1.csv")
     assert list(one["row"]) == ["acgan", "sngan", "sngan-star", "sagan", "an", "an-n1", "an-literal"]
     assert one[["fid", "intra_fid", "inception_score", "iterations", "fid_untrained"]].notna().all(axis=None)
+    for table, name in ((1, "intra.json"), (2, "intra-table2.json")):
+        cells = pd.read_csv(finished / f"reports/nano/table{table}_cells.csv")
+        intra = cells[cells["metric"] == "intra_fid"] if table == 1 else cells
+        assert set(intra["file"]) == {f"results/nano/{row}/seed-0/{name}" for row in set(intra["row"])}
+    found = json.loads((finished / "results/nano/an/seed-0/intra.json").read_text())
+    assert one.set_index("row").at["an", "intra_fid"] == found["metrics"]["intra_fid"] and len(found["classes"]) == 10
     four = pd.read_csv(finished / "reports/nano/table4.csv")
     layers = ["generator_layout_information", "discriminator_effective_regions", "generator_rho"]
     assert len(four) == 10 and four[["fid", "inception_score", *layers]].notna().all(axis=None)
@@ -136,12 +142,14 @@ def test_mlflow_has_a_run_for_each_row_and_seed_and_one_for_each_row(finished, t
     for run in children:
         file = finished / f"results/nano/{run.data.tags['row']}/seed-0/metrics.json"
         metrics = {k: v for k, v in json.loads(file.read_text())["metrics"].items() if v is not None}
+        apart = file.with_name("intra.json")
+        metrics |= json.loads(apart.read_text())["metrics"] if apart.exists() else {}
         assert metrics.items() <= run.data.metrics.items()
         shown = dict(parents[run.data.tags["mlflow.parentRunId"]].data.metrics)
         assert shown.pop("train/fid", None) == run.data.metrics.get("train/fid"), "the mean of one seed"
-        assert len(shown) == (2 if run.data.tags["row"].startswith("recall-") else 4), (
-            "the main scores, and of how many"
-        )
+        of_task = {"generation": 4, "inpainting": 4, "recall": 2}[(row := params.load_row(run.data.tags["row"])).task]
+        lacking = row.task == "generation" and 1 not in row.tables  # intra-FID is of table 1's rows
+        assert len(shown) == of_task - lacking, "the main scores, and of how many"
         assert {k: metrics[k] for k in shown if k != "seeds"} | {"seeds": 1} == shown
         report = json.loads((file.parent / "training.json").read_text())
         last = {name: run.data.metrics.get(f"attention/{name}") for name in report["attention"]}
@@ -286,6 +294,17 @@ def test_rows_with_seeds_of_their_own_are_run_with_these(project):
     trained = set(re.findall(r"checkpoints/nano/([\w-]+)/seed-(\d+)/", done.stdout))
     assert {("an", "0"), ("an", "3"), ("sagan", "0"), ("ca", "2"), ("recall-an", "1")} <= trained
     assert len(trained) == len(params.load_rows()) + 1, "figures show the first seed that a row has"
+
+
+def test_table_2_waits_for_its_own_classes_alone(project):
+    done = snakemake(project, "--dry-run", "reports/nano/table2.md", *NANO)
+    jobs = re.findall(r"^ *(?:local)?rule (\w+):", done.stdout, re.MULTILINE)
+    assert jobs.count("evaluate_table2") == jobs.count("train_gan") == 3
+    assert not {"evaluate_classes", "evaluate_samples", "generate_samples"} & set(jobs)
+    done = snakemake(project, "--dry-run", "results/nano/an/seed-0/intra.json", *NANO)
+    assert "evaluate_table2" in done.stdout, "whose classes are not measured again"
+    done = snakemake(project, "--dry-run", "results/nano/acgan/seed-0/intra.json", *NANO)
+    assert "evaluate_classes" in done.stdout and "evaluate_table2" not in done.stdout, "table 2 lacks the row"
 
 
 def test_rulegraph_reads_as_the_method(project):

@@ -11,7 +11,7 @@ from ..files import written_whole
 from ..layout import snapshot_name
 from ..metrics.frechet import frechet_distance
 from ..metrics.inception_score import inception_score
-from ..metrics.intra import intra_means, intra_protocols
+from ..metrics.intra import intra_means, intra_protocols, per_class
 from ..seals import read_sealed
 from .extraction import extract
 from .extractors import inception_beside, scale_extractor
@@ -79,9 +79,13 @@ def evaluate_row(
     right = None
     if logits is not None and extractor.name == "classifier":
         right = float((logits.argmax(1) == labels).mean())
+    intra, intra_protocol = {}, None  # where intra_samples say so, evaluate_classes has it, of more images
+    if scale.evaluation.intra_samples is None:
+        intra = {"intra_fid": float(by_class["intra_fid"].mean())}
+        intra_protocol = f"mean over {len(by_class)} classes, {len(samples) // len(by_class)} generated each"
     measured = {
         "fid": fid,
-        "intra_fid": float(by_class["intra_fid"].mean()),
+        **intra,
         **logit_metrics(logits, scale.evaluation.splits),
         "iterations": next((p["step"] for p in curve if p["fid"] <= scale.evaluation.converged_fid), None),
         "iterations_best": best["step"],
@@ -96,11 +100,10 @@ def evaluate_row(
     }
     if scale.ema:
         averaged_features, averaged_logits = extract(extractor, np.load(averaged_images, mmap_mode="r"), batch, what)
-        averaged = intra_protocols(averaged_features, labels, real_features, train.labels, device=device)
-        measured |= {
-            "fid_averaged": frechet_distance(averaged_features, real, device),
-            "intra_fid_averaged": float(averaged["intra_fid"].mean()),
-        }
+        measured["fid_averaged"] = frechet_distance(averaged_features, real, device)
+        if intra:
+            averaged = per_class(averaged_features, labels, real_features, train.labels, device=device)
+            measured["intra_fid_averaged"] = float(np.mean(averaged))
         if averaged_logits is not None:
             measured["inception_score_averaged"] = inception_score(averaged_logits, scale.evaluation.splits)
     beside: dict = {}
@@ -121,7 +124,7 @@ def evaluate_row(
         "inception_score_splits": None if logits is None else scale.evaluation.splits,
         "converged_fid": scale.evaluation.converged_fid,
         "best": "the snapshot nearest to one half of the reference, scored on the other half",
-        "intra_fid": f"mean over {len(by_class)} classes, {len(samples) // len(by_class)} generated each",
+        "intra_fid": intra_protocol,
         "weights": "raw; averaged where a metric says so" if scale.ema else "raw",
         **feature_protocol(sampled, real_features),
         **beside,

@@ -2,12 +2,21 @@
 
 from typing import Literal
 
-from .types import Strict
+from .types import PositiveInt, Strict
+
+
+class IntraProtocol(Strict):
+    """What intra-FID depends on besides the generator, by the names of a scale's keys."""
+
+    dataset: str
+    extractor: str
+    intra_samples: PositiveInt
 
 
 class Published(Strict):
     """Numbers the paper prints; null where it prints none."""
 
+    intra_fid_protocol: IntraProtocol
     table1: dict[str, dict[Literal["fid", "intra_fid", "inception_score", "iterations"], float | None]]
     table2_classes: dict[int, str]
     table2: dict[str, list[float]]

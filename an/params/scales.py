@@ -53,7 +53,10 @@ class Inception(Strict):
 
 
 class Evaluation(Strict):
-    samples: PositiveInt = Field(description="generated images behind FID, IS and intra-FID")
+    samples: PositiveInt = Field(description="generated images behind FID and IS, and intra-FID without intra_samples")
+    intra_samples: Annotated[int, Field(ge=2)] | None = Field(
+        None, description="generated images of each class behind intra-FID, made class by class and not kept"
+    )
     snapshot_samples: PositiveInt = Field(description="generated images behind each FID along training")
     batch: PositiveInt = Field(description="images per forward pass, in generation and feature extraction")
     splits: PositiveInt = Field(description="of the inception score")
@@ -147,7 +150,7 @@ class Scale(Strict):
     seeds: Seeds
     row_seeds: dict[RowName, Seeds] = Field({}, description="of rows that are trained with other seeds than ``seeds``")
     gpus: Annotated[int, Field(ge=0)] = Field(description="GPUs of one training job")
-    retries: Annotated[int, Field(ge=0)] = Field(0, description="of a training job that failed; it resumes")
+    retries: Annotated[int, Field(ge=0)] = Field(0, description="of a failed job that resumes: a training, intra-FID")
     snapshots: PositiveInt = Field(description="generators kept along training, evenly spaced, besides step 0")
     checkpoint_every: PositiveInt
     log_every: PositiveInt

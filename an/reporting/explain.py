@@ -33,7 +33,7 @@ def explain(table: str, row: str, metric: str, *, scale_name: str, results: str 
 
 
 def _numbers(cell: Cell) -> list[str]:
-    published = "none in the paper" if cell.published is None else number(cell.published, cell.digits)
+    published = "none to compare with" if cell.published is None else number(cell.published, cell.digits)
     finished = f" over {cell.n} of {len(cell.measurements)} seeds" if cell.measurements[0].training else ""
     return [f"published   {published}", f"reproduced  {cell}{finished}"]
 

@@ -22,7 +22,7 @@ from ..tracking.events import read_events
 from .cells import Cell, Measurement, Table
 from .figures.captions import CAPTIONS
 from .findings import Finding
-from .results import first_labels
+from .results import class_values, first_labels
 from .tables import TITLES
 from .verification import Comparison
 
@@ -145,9 +145,8 @@ def by_class(scale_name: str, table: Table) -> pd.DataFrame:
     """Intra-FID of every class, a column for each row of table 1: means over seeds."""
     labels, columns = first_labels("generation", scale_name), {}
     for (row, metric), cell in table.cells.items():
-        if metric == "fid":
-            files = [Path(m.run["file"]).with_name("classes.csv") for m in cell.measurements if not m.diverged]
-            seeds = [pd.read_csv(file).set_index("class")["intra_fid"] for file in files]
+        if metric == "intra_fid":
+            seeds = [class_values(m.run)[1] for m in cell.measurements if not m.diverged]
             if seeds:
                 columns[labels[row]] = pd.concat(seeds, axis=1).mean(axis=1)
     return pd.DataFrame(columns)

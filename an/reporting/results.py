@@ -2,9 +2,11 @@
 
 from pathlib import Path
 
+import pandas as pd
+
 from .. import params
 from ..errors import UserError
-from ..seals import read_sealed
+from ..seals import FILES, check_file, read_sealed
 
 
 def read_result(path: Path) -> dict:
@@ -12,17 +14,17 @@ def read_result(path: Path) -> dict:
     return {**read_sealed(path), "file": str(path)}
 
 
-def read_runs(table: int, scale_name: str, results: Path) -> list[dict]:
-    """The metrics files of every row that stands in a table, all seeds, in the order of params/rows.yaml.
+def read_runs(table: int, scale_name: str, results: Path, name: str = "metrics.json") -> list[dict]:
+    """The files of this name of every row that stands in a table, all seeds, in the order of params/rows.yaml.
 
     Raises UserError when two of them were measured under different protocols.
     """
     scale = params.load_scale(scale_name)
     rows = {name: row for name, row in params.load_rows(scale=scale).items() if table in row.tables}
     runs = [
-        read_result(results / name / f"seed-{seed}" / "metrics.json")
-        for name, row in rows.items()
-        for seed in scale.seeds_of(name, row)
+        read_result(results / row_name / f"seed-{seed}" / name)
+        for row_name, row in rows.items()
+        for seed in scale.seeds_of(row_name, row)
     ]
     for run in runs[1:]:
         differing = sorted(k for k in runs[0]["protocol"] if run["protocol"].get(k) != runs[0]["protocol"][k])
@@ -32,6 +34,17 @@ def read_runs(table: int, scale_name: str, results: Path) -> list[dict]:
                 "evaluate them again."
             )
     return runs
+
+
+def class_values(run: dict) -> tuple[str, pd.Series]:
+    """Intra-FID of a run by class, and the file that has it: the run's own, or the CSV that it vouches for."""
+    if "classes" in run:
+        file, lines = run["file"], pd.DataFrame(run["classes"])
+    else:
+        path = Path(run["file"]).with_name("classes.csv")
+        check_file(path, run[FILES][path.name], Path(run["file"]))
+        file, lines = str(path), pd.read_csv(path)
+    return file, lines.set_index("class")["intra_fid"]
 
 
 def row_labels(table: int, scale_name: str) -> dict[str, str]:

@@ -23,6 +23,9 @@ def summarise_scores(scale_name: str, results: str | Path, summary: str | Path) 
     for name, row in params.load_rows(scale=scale).items():
         files = [Path(results) / name / f"seed-{seed}" / "metrics.json" for seed in scale.seeds_of(name, row)]
         runs = [read_sealed(file) for file in files]
+        if scale.evaluation.intra_samples and 1 in row.tables:  # measured apart
+            for run, file in zip(runs, files, strict=True):
+                run["metrics"] |= read_sealed(file.with_name("intra.json"))["metrics"]
         sound = [run["metrics"] for run in runs if run.get("training", {}).get("status") != "diverged"]
         values = {score: [m[score] for m in sound if score in m] for score in SCORES[row.task]}
         scores[name] = {score: fmean(found) if found else None for score, found in values.items()}

@@ -9,13 +9,13 @@ import pandas as pd
 
 from .. import params
 from ..errors import UserError
-from ..seals import FILES, check_file, read_sealed
+from ..seals import read_sealed
 from .cells import Cell, Cells, Measurement, Table, exact_columns, make_cells, row_columns, source_columns
 from .inpainting_table import inpainting
 from .intervals import interval, verdict
 from .recall_table import recall
-from .results import read_runs, row_labels
-from .text import number, protocol_beside, protocol_of_generation, seeds_note
+from .results import class_values, read_runs, row_labels
+from .text import number, protocol_beside, protocol_of_classes, protocol_of_generation, seeds_note
 from .timing_table import timing
 
 TITLES = {
@@ -86,24 +86,32 @@ def quality(table: int, scale_name: str, results: Path) -> Table:
     """Tables 1 and 4: one line a row, each metric published and reproduced."""
     metrics = list(METRICS) if table == 1 else ["inception_score", "fid", "fid_untrained"]
     runs, labels = read_runs(table, scale_name, results), row_labels(table, scale_name)
+    scale, paper = params.load_scale(scale_name), params.load_published()
+    intra_runs: list[dict] = []  # where intra-FID is measured apart
+    if table == 1 and scale.evaluation.intra_samples:
+        intra_runs = read_runs(table, scale_name, results, "intra.json")
     metrics = [metric for metric in INCEPTION if all(metric in run["metrics"] for run in runs)] + metrics
     metrics += [metric for metric in AVERAGED if all(metric in run["metrics"] for run in runs)]
     metrics += [metric for metric in LEARNED if all(run["metrics"].get(metric) is not None for run in runs)]
     metrics += [metric for metric in LAYERS if any(metric in run["metrics"] for run in runs)]
     details = [m for m in DETAILS if m not in metrics and all(m in run["metrics"] for run in runs)]
     details += [m for m in LAYER_DETAILS if any(m in run["metrics"] for run in runs)]
-    published = getattr(params.load_published(), f"table{table}")
+    published = getattr(paper, f"table{table}")
+    not_comparable = intra_note(scale, paper)
+    if not_comparable:
+        published = {row: {k: v for k, v in values.items() if k != "intra_fid"} for row, values in published.items()}
     cells = make_cells(runs, metrics + details, published, DIGITS)
+    cells |= make_cells(intra_runs, ["intra_fid"], published, DIGITS)
     cells |= {(row, "iterations"): with_interval(cells[row, "iterations"]) for row in labels if table == 1}
     columns = {metric: [cells[row, metric] for row in labels] for metric in metrics + details}
 
     shown: dict[str, list] = {"Model": list(labels.values())}
     exact = row_columns(labels, columns["fid"])
     for metric in metrics:
-        paper = [cell.published for cell in columns[metric]]
-        if any(value is not None for value in paper):
-            shown[f"{HEADINGS[metric]} paper"] = [number(value, DIGITS.get(metric, 2)) for value in paper]
-            exact[f"{metric}_published"] = paper
+        printed = [cell.published for cell in columns[metric]]
+        if any(value is not None for value in printed):
+            shown[f"{HEADINGS[metric]} paper"] = [number(value, DIGITS.get(metric, 2)) for value in printed]
+            exact[f"{metric}_published"] = printed
             exact[f"{metric}_difference"] = [
                 None if cell.published is None else cell.mean - cell.published for cell in columns[metric]
             ]
@@ -113,7 +121,10 @@ def quality(table: int, scale_name: str, results: Path) -> Table:
         exact |= exact_columns(metric, columns[metric])
     shown["n"] = exact["n"]
     exact |= source_columns(columns["fid"])
-    notes = [protocol_of_generation(runs[0]["protocol"]), seeds_note(runs, labels)]
+    notes = [protocol_of_generation(runs[0]["protocol"])]
+    notes += [protocol_of_classes(run["protocol"], len(run["classes"])) for run in intra_runs[:1]]
+    notes += [not_comparable] if table == 1 and not_comparable else []
+    notes.append(seeds_note(runs, labels))
     if "fid_inception" in metrics:
         notes.append(protocol_beside(runs[0]["protocol"]["inception"]))
     if "label_accuracy" in metrics:
@@ -131,9 +142,11 @@ def quality(table: int, scale_name: str, results: Path) -> Table:
     notes += [_ordering(metric, columns[metric], labels) for metric in ranked]
     if table == 1:
         floor = read_sealed(results / "reference.json")["heldout_as_generated"]
+        # Of as many images a class as are held out; an intra-FID of more of them would be lower.
+        floor_intra = "" if intra_runs else f"intra-FID {floor['intra_fid']:.2f}, "
         notes.append(
-            f"The held-out real images, taken as generated, have FID {floor['fid']:.2f}, intra-FID "
-            f"{floor['intra_fid']:.2f}, IS {number(floor.get('inception_score'), 2)}. FID untrained: of each row's own "
+            f"The held-out real images, taken as generated, have FID {floor['fid']:.2f}, {floor_intra}"
+            f"IS {number(floor.get('inception_score'), 2)}. FID untrained: of each row's own "
             "generator before its first step."
         )
         if "fid_inception" in floor:
@@ -160,8 +173,9 @@ def with_interval(cell: Cell) -> Cell:
 def classes(table: int, scale_name: str, results: Path) -> Table:
     """Table 2: one line a class, each system published and reproduced. A cell's metric is the class's number."""
     scale, labels, published = params.load_scale(scale_name), row_labels(table, scale_name), params.load_published()
-    runs = read_runs(table, scale_name, results)
-    same_data = scale.dataset == "imagenet"
+    apart = scale.evaluation.intra_samples is not None
+    runs = read_runs(table, scale_name, results, "intra-table2.json" if apart else "metrics.json")
+    same_data, not_comparable = scale.dataset == "imagenet", intra_note(scale, published)
     chosen = scale.evaluation.table2_classes
     names = [published.table2_classes.get(c, str(c)) if same_data else str(c) for c in chosen]
     shown: dict[str, list] = {
@@ -170,9 +184,9 @@ def classes(table: int, scale_name: str, results: Path) -> Table:
     exact: dict[str, list] = {"class": chosen}
     cells: Cells = {}
     for name, label in labels.items():
-        paper = dict(zip(published.table2_classes, published.table2[name], strict=True)) if same_data else {}
+        paper = {} if not_comparable else dict(zip(published.table2_classes, published.table2[name], strict=True))
         column = _class_cells(name, chosen, [run for run in runs if run["row"] == name], paper)
-        if same_data:
+        if paper:
             values = [cell.published for cell in column]
             shown[f"{label} paper"] = [number(value, 2) for value in values]
             exact[f"{name}_published"] = values
@@ -180,7 +194,10 @@ def classes(table: int, scale_name: str, results: Path) -> Table:
         exact |= exact_columns(name, column)
         exact |= {f"{name}_n": [cell.n for cell in column], f"{name}_diverged": [cell.diverged for cell in column]}
         cells |= {(name, cell.metric): cell for cell in column}
-    notes = [protocol_of_generation(runs[0]["protocol"]), seeds_note(runs, labels)]
+    p = runs[0]["protocol"]
+    notes = [protocol_of_classes(p, len(chosen)) if apart else protocol_of_generation(p), seeds_note(runs, labels)]
+    if same_data and not_comparable:
+        notes.append(not_comparable)
     if not same_data:
         means = ", ".join(f"{labels[k]} {sum(v) / len(v):.2f}" for k, v in published.table2.items() if k in labels)
         notes.append(
@@ -191,24 +208,31 @@ def classes(table: int, scale_name: str, results: Path) -> Table:
 
 
 def _class_cells(name: str, chosen: list[int], runs: list[dict], paper: dict[int, float]) -> list[Cell]:
-    """One system's cells of the chosen classes, from the CSV beside each run's metrics."""
-    files = [str(Path(run["file"]).with_name("classes.csv")) for run in runs]
-    for file, run in zip(files, runs, strict=True):
-        check_file(Path(file), run[FILES]["classes.csv"], Path(run["file"]))
-    values = [pd.read_csv(file).set_index("class")["intra_fid"] for file in files]
+    """One system's cells of the chosen classes."""
+    found = [(run, *class_values(run)) for run in runs]
     return [
         Cell(
             name,
             str(number),
             paper.get(number),
             2,
-            [
-                Measurement(float(column[number]), {**run, "file": file})
-                for run, file, column in zip(runs, files, values, strict=True)
-            ],
+            [Measurement(float(values[number]), {**run, "file": file}) for run, file, values in found],
         )
         for number in chosen
     ]
+
+
+def intra_note(scale: params.Scale, published: params.Published) -> str | None:
+    """Why published intra-FIDs do not stand beside a scale's; None where both were measured alike."""
+    theirs = published.intra_fid_protocol.model_dump()
+    ours = scale.model_dump(include={"dataset"}) | scale.evaluation.model_dump(include=set(theirs))
+    if ours == theirs:
+        return None
+    return (
+        f"The paper's intra-FIDs are left out: they are of {theirs['intra_samples']} generated images of each class of "
+        f"{theirs['dataset']}, on features of {theirs['extractor']}. Other counts, features or classes give other "
+        "numbers for the same generator; these stand in params/published.yaml."
+    )
 
 
 def _ordering(metric: str, column: list[Cell], labels: dict[str, str]) -> str:

@@ -27,11 +27,21 @@ def seeds_note(runs: list[dict], labels: dict[str, str]) -> str:
 def protocol_of_generation(p: dict) -> str:
     splits = p["inception_score_splits"]
     scored = f"IS over {splits} splits" if splits else "no IS (the extractor gives no logits)"
+    intra = f"intra-FID {p['intra_fid']}, " if p["intra_fid"] else ""
     return (
         f"Protocol {params.digest(p)}: extractor {p['extractor']} ({p['extractor_sha256'][:12]}), "
         f"{p['generated']} generated images ({p['generated_per_snapshot']} for each FID along training) against "
-        f"{p['reference']}, {scored}, intra-FID {p['intra_fid']}, "
+        f"{p['reference']}, {scored}, {intra}"
         f"resize {p['resize']}, {p['weights']} weights, {p['dtype']}."
+    )
+
+
+def protocol_of_classes(p: dict, classes: int) -> str:
+    """Of intra-FID that is measured class by class."""
+    return (
+        f"Intra-FID, protocol {params.digest(p)}: extractor {p['extractor']} ({p['extractor_sha256'][:12]}), "
+        f"{classes} classes, {p['generated']} generated, against {p['reference']}, resize {p['resize']}, "
+        f"{p['weights']} weights, {p['dtype']}."
     )
 
 

@@ -1,5 +1,6 @@
 """Generation of evaluation images, each from a random seed of its own."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -43,9 +44,30 @@ def sample(
     generator.eval()
     for start in progress(range(0, len(labels), batch), what):
         index = np.arange(start, start + batch) % len(labels)
-        z = torch.stack([latent(seed, i, generator.latent) for i in index.tolist()]).to(device)
-        images = to_bytes(generator(z, torch.from_numpy(labels[index]).to(device)))
+        images = _pass(generator, labels[index], index, seed, device=device)
         out[start : start + batch] = images[: len(out) - start]
+
+
+@torch.inference_mode()
+def sample_class(
+    generator: Generator, label: int, seed: int, *, count: int, batch: int, device: torch.device
+) -> Iterator[np.ndarray]:
+    """A class's first ``count`` images, uint8 ``[B, R, R, 3]`` with B at most ``batch``: those that ``generate`` makes
+    of it where it makes as many of each, whatever other classes are asked for.
+    """
+    generator.eval()
+    for start in range(0, count, batch):
+        index = np.arange(start, start + batch) % count
+        numbers = index * generator.num_classes + label
+        yield _pass(generator, np.full(batch, label), numbers, seed, device=device)[: count - start]
+
+
+def _pass(
+    generator: Generator, labels: np.ndarray, numbers: np.ndarray, seed: int, *, device: torch.device
+) -> np.ndarray:
+    """Images ``[B, R, R, 3]`` of labels ``[B]``, each from random seed (seed, its number)."""
+    z = torch.stack([latent(seed, number, generator.latent) for number in numbers.tolist()]).to(device)
+    return to_bytes(generator(z, torch.from_numpy(labels).to(device)))
 
 
 def load_generator(row_name: str, scale_name: str, checkpoint: str | Path, device: torch.device) -> Generator:

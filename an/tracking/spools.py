@@ -46,6 +46,10 @@ def read_spool(events_file: Path, metrics_file: Path) -> Spool | None:
     seconds = _seconds(events_file, header["key"])
     metrics = read_sealed(metrics_file) if metrics_file.exists() else {}
     evaluated = metrics.get("training", {}).get("key") == header["key"]  # not of an earlier training
+    intra_file = metrics_file.with_name("intra.json")
+    if evaluated and "intra_fid" not in metrics["metrics"] and intra_file.exists():  # measured apart
+        intra = read_sealed(intra_file)
+        metrics["metrics"] |= intra["metrics"] if intra["training"]["key"] == header["key"] else {}
     steps, attention = ([event for event in events if event["kind"] == kind] for kind in ("step", "attention"))
     status = last if last["kind"] == "status" else None
     return Spool(header, steps, attention, status, seconds, metrics if evaluated else None)

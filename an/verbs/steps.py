@@ -135,6 +135,21 @@ def evaluate_row(row, scale, seed, gpus, **given):
 @row
 @scale
 @seed
+@click.option("--table2", is_flag=True, help="Measure table 2's classes alone, which the others then need not.")
+@paths("data", "classifier", "features", "checkpoints", "training", "class-scratch", "intra-table2", "intra")
+@gpus
+def evaluate_classes(row, scale, seed, *, table2, gpus, **given):
+    """Compute intra-FID class by class, of images that a row's generator makes for it; a killed run goes on."""
+    from ..evaluation.intra import evaluate_classes
+
+    files = where(Run(scale, row, seed), given)
+    evaluate_classes(row, scale, seed, table2_alone=table2, device=device(gpus), **files)
+
+
+@click.command()
+@row
+@scale
+@seed
 @paths("checkpoints", "training", "metrics", "example")
 @gpus
 def evaluate_recall(row, scale, seed, gpus, **given):

@@ -90,6 +90,14 @@ def first_runs(files, task, names=None):
     return [file for name, row in rows.items() for file in expand(files, row=name, seed=SCALE.seeds_of(name, row)[0])]
 
 
+def quality_results(table):
+    """What tables 1, 2 and 4 are made of, of each run: intra-FID has files of its own where it is measured apart."""
+    apart = SCALE.evaluation.intra_samples
+    files = [RUN.intra_table2] if apart and table == 2 else [RUN.metrics, RUN.classes]
+    files += [RUN.intra] if apart and table == 1 else []
+    return of_runs(files, "generation", table)
+
+
 def figures(*names):
     """The files of figures, and of the numbers behind those that no table has."""
     numbers = [STUDY.figure(name).with_suffix(".csv") for name in names if not name.startswith("table")]

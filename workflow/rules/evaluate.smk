@@ -75,6 +75,63 @@ rule evaluate_samples:
         " --gpus {resources.gpu:q} &> {log:q}"
 
 
+INTRA_SETTINGS = ("intra_samples", "batch", "classifier", "extractor", "inception_weights", "inception_sha256")
+
+
+def table2_classes_of(wildcards):
+    """What is known of a row's classes before all of them are measured."""
+    known = [RUN.intra_table2] if 2 in ROWS[wildcards.row].tables else []
+    return expand(known, row=wildcards.row, seed=wildcards.seed)
+
+
+# The longest step after a training, and like it one that goes on where it was killed: on a cluster a job by itself.
+rule evaluate_table2:
+    input:
+        rules.prepare_dataset.output,
+        rules.train_classifier.output[0],
+        rules.extract_reference.output,
+        rules.train_gan.output,
+    output:
+        RUN.intra_table2,
+    log:
+        f"logs/{SCALE_NAME}/evaluate_table2/{{row}}-{{seed}}.log",
+    wildcard_constraints:
+        row=rows_of("generation"),
+    retries: SCALE.retries or None
+    group:
+        WITH_TRAINING
+    conda:
+        "../../environment.yml"
+    resources:
+        **needs("evaluate_table2", SCALE)._asdict(),
+    params:
+        scale=SCALE_NAME,
+        only="--table2",
+        settings=section(*INTRA_SETTINGS, "table2_classes", of=SCALE.evaluation),
+        code=code_digest("evaluation.intra:evaluate_classes"),
+    shell:
+        "python -m an evaluate-classes --row {wildcards.row:q} --scale {params.scale:q} --seed {wildcards.seed:q}"
+        " {params.only:q} --gpus {resources.gpu:q} &> {log:q}"
+
+
+use rule evaluate_table2 as evaluate_classes with:
+    input:
+        rules.prepare_dataset.output,
+        rules.train_classifier.output[0],
+        rules.extract_reference.output,
+        rules.train_gan.output,
+        table2_classes_of,
+    output:
+        RUN.intra,
+    log:
+        f"logs/{SCALE_NAME}/evaluate_classes/{{row}}-{{seed}}.log",
+    resources:
+        **needs("evaluate_classes", SCALE)._asdict(),
+    params:
+        only=[],
+        settings=section(*INTRA_SETTINGS, of=SCALE.evaluation),
+
+
 rule look_at_regions:
     input:
         rules.train_gan.output,

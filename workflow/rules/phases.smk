@@ -26,6 +26,8 @@ rule evaluated:
     input:
         where_any("generation", rules.extract_reference.output),
         of_runs(rules.evaluate_samples.output, "generation"),
+        quality_results(1),
+        quality_results(2),
         first_runs(rules.look_at_regions.output, "generation", LOOKED_AT),
         of_runs(rules.evaluate_completions.output, "inpainting"),
         where_any("inpainting", [STUDY.control(name) for name in CONTROL_ROWS]),

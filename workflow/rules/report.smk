@@ -1,6 +1,6 @@
 rule render_quality_table:
     input:
-        lambda wildcards: of_runs([RUN.metrics, RUN.classes], "generation", int(wildcards.table)),
+        lambda wildcards: quality_results(int(wildcards.table)),
         STUDY.reference,
     output:
         multiext(str(STUDY.table("{table,1|2|4}")), *TABLE_FILES),
@@ -116,6 +116,7 @@ use rule draw_completions as draw_regions with:
 use rule draw_completions as draw_scores with:
     input:
         of_runs([RUN.metrics, RUN.events], "generation"),
+        quality_results(1),
         STUDY.reference,
     output:
         figures(*SCORES),
@@ -128,7 +129,7 @@ use rule draw_completions as draw_scores with:
         captions=captions(*SCORES),
         rows=labels_of("generation"),
         published=PUBLISHED.model_dump_json(),
-        settings=section("dataset"),
+        settings=section("dataset") + section("extractor", "intra_samples", of=SCALE.evaluation),
         code=code_digest(
             "reporting.figures.draw:write",
             "reporting.figures.curves:convergence",
@@ -175,6 +176,7 @@ use rule draw_completions as draw_times with:
 rule summarise_scores:
     input:
         of_runs(RUN.metrics, "generation"),
+        quality_results(1),
         of_runs(RUN.metrics, "inpainting"),
         of_runs(RUN.metrics, "recall"),
     output:
@@ -194,6 +196,8 @@ rule summarise_scores:
 rule render_index:
     input:
         of_runs([RUN.metrics, RUN.classes], "generation"),
+        quality_results(1),
+        quality_results(2),
         of_runs(RUN.metrics, "inpainting"),
         of_runs(RUN.metrics, "recall"),
         where_any("generation", STUDY.reference),
