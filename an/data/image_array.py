@@ -44,7 +44,8 @@ def write_images(part: Path, split: Split, shape: tuple[int, ...], *, key: str, 
     begins = range(done, len(items), CHUNK)
     chunks = [items[begin : begin + CHUNK] for begin in begins]
     # What is in memory is drawn sooner than processes start.
-    processes = nullcontext() if isinstance(items, np.ndarray) else _processes(len(chunks))
+    in_memory = isinstance(items, np.ndarray)
+    processes = nullcontext() if in_memory else ProcessPoolExecutor(cores(), initializer=_end_with_parent)
     last = time.monotonic()
     try:
         with processes as pool, progress((), what, total=len(items), initial=done) as bar:
@@ -91,10 +92,9 @@ def _draw(part: Path, image, begin: int, items) -> None:
         array[index] = image(item)
 
 
-def _processes(most: int) -> ProcessPoolExecutor:
-    """As many as this process may use cores."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return ProcessPoolExecutor(max(1, min(cores, most)), initializer=_end_with_parent)
+def cores() -> int:
+    """How many of the machine's cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _end_with_parent() -> None:
