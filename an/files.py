@@ -11,6 +11,9 @@ from errno import EINVAL, EOPNOTSUPP
 from pathlib import Path
 
 from .errors import NO_ROOM, UserError
+from .layout import CHECKSUMS
+
+LARGE = 2**28  # bytes, from which on a file's checksum is remembered
 
 
 @contextmanager
@@ -21,9 +24,9 @@ def written_whole(path: str | Path) -> Iterator[Path]:
     temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         yield temporary
-        _sync(temporary)
+        sync(temporary)
         os.replace(temporary, path)
-        _sync(path.parent)
+        sync(path.parent)
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -35,23 +38,34 @@ def written_array(path: str | Path, dtype, shape: tuple[int, ...]) -> Iterator:
     Its space is taken beforehand: to write to a mapped page that finds no room on the disk ends the process, by a
     signal and without a word. Raises UserError when there is no room.
     """
-    import numpy as np  # not for those who want but a checksum
-
     with written_whole(path) as temporary:
-        try:
-            array = np.lib.format.open_memmap(temporary, "w+", dtype, shape)
-            _reserve(temporary)
-        except OSError as error:
-            if error.errno not in NO_ROOM:
-                raise
-            needed = np.dtype(dtype).itemsize * math.prod(shape)
-            free = shutil.disk_usage(temporary.parent).free
-            raise UserError(
-                f"{path} needs {needed / 1e6:.1f} MB, and {Path(path).parent} has {free / 1e6:.1f} MB free "
-                f"({error.strerror}): make room on the disk and run the same command again."
-            ) from None
+        array = new_array(temporary, dtype, shape, called=path)
         yield array
         array.flush()
+
+
+def new_array(file: Path, dtype, shape: tuple[int, ...], called: str | Path):
+    """A memory-mapped .npy file to fill, with its space taken; ``called`` is the name that people know it by."""
+    import numpy as np  # not for those who want but a checksum
+
+    try:
+        array = np.lib.format.open_memmap(file, "w+", dtype, shape)
+        _reserve(file)
+    except OSError as error:
+        if error.errno not in NO_ROOM:
+            raise
+        raise no_room(called, np.dtype(dtype).itemsize * math.prod(shape), error.strerror or "") from None
+    return array
+
+
+def no_room(path: str | Path, needed: int, why: str) -> UserError:
+    """What to raise where ``needed`` bytes do not fit at ``path``, in a folder that exists."""
+    there = Path(path).parent
+    free = shutil.disk_usage(there).free
+    return UserError(
+        f"{path} needs {needed / 1e6:.1f} MB, and {there} has {free / 1e6:.1f} MB free ({why}): make room on the disk "
+        "and run the same command again."
+    )
 
 
 def _reserve(path: Path) -> None:
@@ -66,7 +80,8 @@ def _reserve(path: Path) -> None:
                 raise
 
 
-def _sync(path: Path) -> None:
+def sync(path: Path) -> None:
+    """Have a file, or what a folder lists, on the disk."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -80,5 +95,23 @@ def write_json(path: str | Path, content) -> None:
 
 
 def sha256(path: str | Path) -> str:
+    """The checksum of a file, read whole; of a large one once, and again when its size, time or inode changes.
+
+    What was read is remembered in the working folder, for the other jobs of a study: each of them checks the same
+    training images, 63 GB for ImageNet.
+    """
+    stat = os.stat(path)
+    if stat.st_size < LARGE:
+        return _sha256(path)
+    known = CHECKSUMS / f"{stat.st_dev}-{stat.st_ino}.json"
+    state = {"size": stat.st_size, "mtime_ns": stat.st_mtime_ns}
+    told: dict = json.loads(known.read_text()) if known.exists() else {}
+    if state != {key: told.get(key) for key in state}:
+        told = {**state, "sha256": _sha256(path)}
+        write_json(known, told)
+    return told["sha256"]
+
+
+def _sha256(path: str | Path) -> str:
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 IMAGES = "images.json"  # in a folder of images: vouches for them
 TRAINING = "training.json"  # says how a training ended; the last file that it writes
+CHECKSUMS = Path("scratch/checksums")  # of large files, as they were read last
 AVERAGED = "generator-averaged.pt"  # the moving average of the generator's weights, where a scale has one
 
 

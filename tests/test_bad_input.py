@@ -230,7 +230,7 @@ def test_a_read_only_folder(refused, no_work, tmp_path, monkeypatch):
 
 def test_what_the_system_refuses_later_is_a_sentence_too(refused, tmp_path, monkeypatch):
     make_results(tmp_path / "results")
-    monkeypatch.setattr(files, "_sync", lambda path: os.open(tmp_path / "gone", os.O_RDONLY))
+    monkeypatch.setattr(files, "sync", lambda path: os.open(tmp_path / "gone", os.O_RDONLY))
     words = ("summarise", "--scale", "smoke", "--results", tmp_path / "results", "--summary", tmp_path / "out.json")
     monkeypatch.setattr(params.Scale, "seeds_of", lambda self, name, row: [0])
     assert f"{tmp_path}/gone cannot be used (No such file or directory): see that it is there" in refused(*words)
@@ -238,7 +238,7 @@ def test_what_the_system_refuses_later_is_a_sentence_too(refused, tmp_path, monk
     def full(path):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr(files, "_sync", full)
+    monkeypatch.setattr(files, "sync", full)
     assert "a file cannot be written (No space left on device): make room on the disk" in refused(*words)
 
 

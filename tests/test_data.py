@@ -1,7 +1,9 @@
 """Prepared arrays, their manifest, and how they are read."""
 
 import gzip
+import hashlib
 import json
+import os
 
 import numpy as np
 import pytest
@@ -10,11 +12,13 @@ from PIL import Image
 from sklearn.datasets import load_digits
 
 from an.data.fashion_mnist import FILES, fashion_mnist
+from an.data.imagenet import imagenet
 from an.data.loading import Shuffled, open_split, to_bytes, to_device
 from an.data.preparation import write_arrays
-from an.data.sources import class_folders, imagenet
+from an.data.sources import Source, class_folders
 from an.errors import UserError
-from an.files import sha256, written_whole
+from an.files import LARGE, sha256, written_whole
+from an.layout import CHECKSUMS
 
 
 def test_digits_manifest_and_split(digits):
@@ -134,16 +138,18 @@ def test_fashion_mnist(clothes):
     source = fashion_mnist(32, str(clothes))
     assert {name: len(split.labels) for name, split in source.splits.items()} == {"train": 60_000, "heldout": 10_000}
     assert source.classes[9] == "Ankle boot" and source.splits["heldout"].labels[:12].tolist() == [*range(10), 0, 1]
-    images = source.splits["heldout"].images()
-    next(images)
-    second = next(images)
+    second = image_of(source, "heldout", 1)
     assert second.shape == (32, 32, 3) and (second[2:-2, 2:-2] == 1).all() and second.sum() == 28 * 28 * 3
-    assert next(fashion_mnist(16, str(clothes)).splits["train"].images()).shape == (16, 16, 3)
+    assert image_of(fashion_mnist(16, str(clothes)), "train", 0).shape == (16, 16, 3)
     packed = clothes / "t10k-images-idx3-ubyte.gz"
     packed.with_suffix("").write_bytes(gzip.decompress(packed.read_bytes()))
     packed.unlink()
-    unpacked = fashion_mnist(32, str(clothes)).splits["heldout"].images()
-    assert next(unpacked).max() == 0 and next(unpacked).max() == 1
+    unpacked = fashion_mnist(32, str(clothes))
+    assert [image_of(unpacked, "heldout", k).max() for k in range(2)] == [0, 1]
+
+
+def image_of(source: Source, split: str, number: int) -> np.ndarray:
+    return source.splits[split].image(source.splits[split].items[number])
 
 
 @pytest.mark.parametrize(
@@ -164,6 +170,24 @@ def test_what_is_not_fashion_mnist_is_one_sentence(clothes, damage, message):
     damage(clothes / "t10k-labels-idx1-ubyte.gz")
     with pytest.raises(UserError, match=message):
         fashion_mnist(32, str(clothes))
+
+
+def test_a_large_file_is_read_once_and_again_when_it_changes(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    file = tmp_path / "large"
+    with open(file, "wb") as opened:
+        opened.truncate(LARGE)  # without blocks on the disk
+    checksum, stat = sha256(file), file.stat()
+    assert checksum == hashlib.sha256(bytes(LARGE)).hexdigest()
+    with open(file, "r+b") as opened:
+        opened.write(b"x")
+    os.utime(file, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+    assert sha256(file.rename(tmp_path / "renamed")) == checksum, "not read again"
+    with open(tmp_path / "renamed", "r+b") as opened:
+        opened.write(b"x")
+    assert sha256(tmp_path / "renamed") != checksum
+    file.write_bytes(b"x")
+    assert sha256(file) == hashlib.sha256(b"x").hexdigest() and len(list(CHECKSUMS.iterdir())) == 1
 
 
 def test_written_whole_leaves_the_old_file_when_interrupted(tmp_path):

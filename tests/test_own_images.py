@@ -41,10 +41,10 @@ def test_a_tenth_of_each_class_is_held_out_and_no_image_is_in_both(digits):
     assert source.classes == sorted(per_class) and source.licence == "CC BY 4.0"
     held = Counter(source.splits["heldout"].labels.tolist())
     assert all(held[k] == max(1, round(0.1 * per_class[name])) for k, name in enumerate(source.classes))
-    images = {name: [image.tobytes() for image in split.images()] for name, split in source.splits.items()}
+    images = {name: [split.image(file).tobytes() for file in split.items] for name, split in source.splits.items()}
     assert sum(map(len, images.values())) == 200 == len({*images["train"], *images["heldout"]})
-    again = own_images(16, str(digits))
-    assert [image.tobytes() for image in again.splits["heldout"].images()] == images["heldout"], "always the same"
+    again = own_images(16, str(digits)).splits["heldout"]
+    assert again.items == source.splits["heldout"].items, "always the same"
 
 
 def test_a_folder_without_classes_is_one_class(tmp_path):
@@ -53,7 +53,7 @@ def test_a_folder_without_classes_is_one_class(tmp_path):
     source = own_images(32, str(tmp_path))
     assert source.classes == ["images"] and len(source.splits["heldout"].labels) == 2
     assert source.licence.startswith("not stated")
-    first = next(source.splits["train"].images())
+    first = source.splits["train"].image(source.splits["train"].items[0])
     assert first.shape == (32, 32, 3) and first.dtype == np.uint8
 
 

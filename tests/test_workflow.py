@@ -288,6 +288,15 @@ def test_a_scale_may_run_some_rows_alone(project):
     assert done.returncode != 0 and "rows has an unknown row 'sagn' (did you mean 'sagan'?)." in done.stderr
 
 
+def test_a_table_asks_for_its_own_data_alone(project):
+    (project / "data/raw/imagenet").mkdir(parents=True)
+    done = snakemake(project, "--dry-run", "reports/paper/table1.md", "--config", "scale=paper")
+    assert done.returncode == 0 and "rule prepare_dataset" in done.stdout and "photographs" not in done.stdout
+    done = snakemake(project, "--dry-run", "reports/paper/table3.md", "--config", "scale=paper")
+    said = done.stderr.strip().splitlines()[-1]
+    assert done.returncode == 1 and "inpainting.dataset_path is data/raw/paris_streetview, which is missing" in said
+
+
 def test_rows_with_seeds_of_their_own_are_run_with_these(project):
     change(project, "scales/nano.yaml", lambda c: c.update(row_seeds={"an": [0, 3], "ca": [2], "recall-an": [1]}))
     done = snakemake(project, "--dry-run", *NANO)

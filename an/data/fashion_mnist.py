@@ -3,7 +3,6 @@
 import gzip
 import math
 import zlib
-from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
@@ -34,7 +33,7 @@ def fashion_mnist(resolution: int, path: str | None = None) -> Source:
         labels = read_idx(folder / f"{name}-labels-idx1-ubyte", (count,)).astype(np.int64)
         if (np.bincount(labels, minlength=10) != count // 10).any():
             raise UserError(f"{folder} has other labels than Fashion-MNIST, a tenth of each: replace its files.")
-        splits[split] = Split(labels, partial(_resized, images, resolution))
+        splits[split] = Split(labels, images, partial(_resized, resolution=resolution))
     return Source("Fashion-MNIST (Xiao, Rasul and Vollgraf, 2017)", "MIT", list(FashionMNIST.classes), splits)
 
 
@@ -68,8 +67,6 @@ def read_idx(file: Path, shape: tuple[int, ...]) -> np.ndarray:
     return np.frombuffer(content, np.uint8, offset=len(header)).reshape(shape)
 
 
-def _resized(images: np.ndarray, resolution: int) -> Iterator[np.ndarray]:
-    framed = np.pad(images, [(0, 0), (MARGIN, MARGIN), (MARGIN, MARGIN)])
-    for image in framed:
-        grey = Image.fromarray(image)
-        yield np.asarray(grey.resize((resolution, resolution), Image.Resampling.BICUBIC).convert("RGB"))
+def _resized(image: np.ndarray, resolution: int) -> np.ndarray:
+    grey = Image.fromarray(np.pad(image, MARGIN))
+    return np.asarray(grey.resize((resolution, resolution), Image.Resampling.BICUBIC).convert("RGB"))

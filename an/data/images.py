@@ -2,23 +2,28 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import BytesIO
 from pathlib import Path
 
 from PIL import Image
 
 from ..errors import UserError
+from .archives import Member
 
 ENDINGS = {".png", ".jpg", ".jpeg", ".bmp", ".webp", ".ppm"}
 
 
 @contextmanager
-def opened(file: str | Path, what: str = "image", remedy: str = "replace or remove it") -> Iterator[Image.Image]:
-    """An image file, open for the block. Raises UserError when it cannot be read, there or in the block.
+def opened(
+    file: str | Path | Member, what: str = "image", remedy: str = "replace or remove it"
+) -> Iterator[Image.Image]:
+    """An image file, or one in an archive, open for the block.
 
-    So too when it claims more pixels than Pillow takes for honest: a file of a few bytes can claim any number.
+    Raises UserError when it cannot be read, there or in the block; so too when it claims more pixels than Pillow takes
+    for honest: a file of a few bytes can claim any number.
     """
     try:
-        with Image.open(file) as image:
+        with Image.open(BytesIO(file.content()) if isinstance(file, Member) else file) as image:
             yield image
     except (OSError, SyntaxError, ValueError) as error:
         raise UserError(f"{file} is not a readable {what} ({error}): {remedy}.") from None

@@ -7,7 +7,7 @@ import numpy as np
 
 from ..errors import UserError
 from .images import ENDINGS
-from .sources import Source, Split, class_folders, decode_all
+from .sources import CENTRE_CROP, Source, Split, centre_crop, class_folders
 
 HELD_OUT = 0.1  # of each class, at least one image
 ONE_CLASS = "images"
@@ -33,8 +33,8 @@ def own_images(resolution: int, path: str | None = None) -> Source:
     splits = {}
     for name, of in chosen.items():
         labels = np.array([label for label, _ in of], dtype=np.int64)
-        splits[name] = Split(labels, partial(decode_all, [file for _, file in of], resolution))
-    return Source(f"images under {root.name}/", licence(root), list(classes), splits)
+        splits[name] = Split(labels, [file for _, file in of], partial(centre_crop, resolution=resolution))
+    return Source(f"images under {root.name}/", licence(root), list(classes), splits, CENTRE_CROP)
 
 
 def images_by_class(root: Path) -> dict[str, list[Path]]:

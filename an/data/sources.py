@@ -1,7 +1,6 @@
 """Where images come from: one function per data set, each returning a Source."""
 
-from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -10,13 +9,17 @@ import numpy as np
 from PIL import Image
 
 from ..errors import UserError
+from .archives import Member
 from .images import opened
+
+CENTRE_CROP = "the largest centred square, bilinear, antialiased (Pillow)"
 
 
 @dataclass(frozen=True)
 class Split:
     labels: np.ndarray  # int64 [N]
-    images: Callable[[], Iterator[np.ndarray]]  # uint8 [R, R, 3], in the labels' order
+    items: np.ndarray | Sequence[Path | Member]  # what the images are made of, in the labels' order
+    image: Callable[..., np.ndarray]  # uint8 [R, R, 3], of an item; it may be called in another process
 
 
 @dataclass(frozen=True)
@@ -25,6 +28,7 @@ class Source:
     licence: str
     classes: list[str]
     splits: dict[str, Split]  # "train" and "heldout"
+    resize: str | None = None  # how images of other sizes came to be R x R, for the manifest
 
 
 def digits(resolution: int, path: str | None = None) -> Source:
@@ -38,31 +42,19 @@ def digits(resolution: int, path: str | None = None) -> Source:
         members = order[bunch.target[order] == label]
         rank[members] = np.arange(len(members))
 
-    def images(chosen: np.ndarray) -> Iterator[np.ndarray]:
-        for image in bunch.images[chosen]:
-            grey = Image.fromarray((image * 255 / 16).round().astype(np.uint8))
-            yield np.asarray(grey.resize((resolution, resolution), Image.Resampling.BICUBIC).convert("RGB"))
-
+    image = partial(_enlarged, resolution=resolution)
     chosen = {"train": np.flatnonzero(rank >= 30), "heldout": np.flatnonzero(rank < 30)}
     return Source(
         name="Optical Recognition of Handwritten Digits (Alpaydin and Kaynak, 1998), as shipped in scikit-learn",
         licence="CC BY 4.0 (UCI Machine Learning Repository)",
         classes=[str(label) for label in range(10)],
-        splits={k: Split(bunch.target[v].astype(np.int64), partial(images, v)) for k, v in chosen.items()},
+        splits={k: Split(bunch.target[v].astype(np.int64), bunch.images[v], image) for k, v in chosen.items()},
     )
 
 
-def imagenet(resolution: int, path: str | None = None) -> Source:
-    """ILSVRC 2012 from ``path``: ``train/<synset>/*.JPEG`` and ``val/<synset>/*.JPEG``, checked for its counts."""
-    assert path is not None, "ImageNet does not come with this project"
-    source = class_folders(Path(path), resolution)
-    counts = {name: len(split.labels) for name, split in source.splits.items()}
-    if (len(source.classes), counts) != (1000, {"train": 1_281_167, "heldout": 50_000}):
-        raise UserError(
-            f"{path} has {len(source.classes)} classes and {counts} images; ILSVRC 2012 has 1000 classes, "
-            "1281167 training and 50000 validation images: complete the folder that dataset_path names."
-        )
-    return source
+def _enlarged(image: np.ndarray, resolution: int) -> np.ndarray:
+    grey = Image.fromarray((image * 255 / 16).round().astype(np.uint8))
+    return np.asarray(grey.resize((resolution, resolution), Image.Resampling.BICUBIC).convert("RGB"))
 
 
 def class_folders(root: Path, resolution: int) -> Source:
@@ -76,20 +68,22 @@ def class_folders(root: Path, resolution: int) -> Source:
         unknown = {p.name for p in folder.iterdir() if p.is_dir()} - set(classes)
         if unknown:
             raise UserError(f"{folder} has classes that train/ lacks, e.g. {min(unknown)}: use the same class folders.")
-        files = [(label, p) for label, name in enumerate(classes) for p in sorted((folder / name).glob("*.*"))]
-        labels = np.array([label for label, _ in files], dtype=np.int64)
-        splits[split] = Split(labels, partial(decode_all, [p for _, p in files], resolution))
-    return Source(f"class folders under {root.name}/", "as the data set's own", classes, splits)
+        splits[split] = labelled_images({name: sorted((folder / name).glob("*.*")) for name in classes}, resolution)
+    return Source(f"class folders under {root.name}/", "as the data set's own", classes, splits, CENTRE_CROP)
 
 
-def decode_all(files: list[Path], resolution: int) -> Iterator[np.ndarray]:
-    """``centre_crop`` of each file, in their order, on all cores."""
-    with ProcessPoolExecutor() as pool:
-        yield from pool.map(partial(centre_crop, resolution=resolution), files, chunksize=64)
+def labelled_images(classes: Mapping[str, Sequence[Path | Member]], resolution: int) -> Split:
+    """A split of image files by class; labels number the classes by name."""
+    files = [(label, file) for label, name in enumerate(sorted(classes)) for file in classes[name]]
+    labels = np.array([label for label, _ in files], dtype=np.int64)
+    return Split(labels, [file for _, file in files], partial(centre_crop, resolution=resolution))
 
 
-def centre_crop(file: Path, resolution: int) -> np.ndarray:
-    """The largest centred square of an image file, resized; uint8 ``[resolution, resolution, 3]``."""
+def centre_crop(file: Path | Member, resolution: int) -> np.ndarray:
+    """The largest centred square of an image file, resized; uint8 ``[resolution, resolution, 3]``.
+
+    What EXIF says of the camera's orientation is not applied, as in published preparations of ImageNet.
+    """
     with opened(file) as image:
         side = min(image.size)
         left, top = (image.width - side) // 2, (image.height - side) // 2

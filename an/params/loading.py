@@ -93,21 +93,26 @@ def scale_file(name: str) -> Path:
 
 
 def check_scale(scale_name: str) -> None:
-    """Raise UserError when a scale names unknown rows, or its data is neither prepared nor where it says."""
+    """Raise UserError when a scale names unknown rows."""
     scale, rows = load_scale(scale_name), load_rows()
     for key, named in (("rows", scale.rows or []), ("row_seeds", scale.row_seeds)):
         for row in named:
             if row not in rows:
                 raise UserError(f"params/scales/{scale_name}.yaml: {key} has an unknown row '{row}'{hint(row, rows)}.")
+
+
+def check_data(scale_name: str, task: str) -> None:
+    """Raise UserError when the data of a task are neither prepared nor where the scale says."""
+    scale = load_scale(scale_name)
     parts: dict[str, tuple[str, Scale | Inpainting]]
     parts = {"generation": ("", scale), "inpainting": ("inpainting.", scale.inpainting)}
-    for prefix, part in (parts[task] for task in parts if load_rows(task, scale)):
-        prepared = Path(part.data_folder, "manifest.json").exists()
-        if part.dataset_path and not prepared and not Path(part.dataset_path).is_dir():
-            raise UserError(
-                f"params/scales/{scale_name}.yaml: {prefix}dataset_path is {part.dataset_path}, which is missing: "
-                f"put or link the {part.dataset} folder there, or name the folder that holds it."
-            )
+    prefix, part = parts[task]
+    prepared = Path(part.data_folder, "manifest.json").exists()
+    if part.dataset_path and not prepared and not Path(part.dataset_path).is_dir():
+        raise UserError(
+            f"params/scales/{scale_name}.yaml: {prefix}dataset_path is {part.dataset_path}, which is missing: "
+            f"put or link the {part.dataset} folder there, or name the folder that holds it."
+        )
 
 
 def scale_name(config: dict) -> str:

@@ -187,7 +187,7 @@ class Scale(Strict):
             if recipe.steps % self.snapshots:
                 raise ValueError(f"recipes.{name}.steps must be a multiple of snapshots")
         if self.dataset == "imagenet" and not self.dataset_path:
-            raise ValueError("dataset_path must name the folder that holds ImageNet's train/ and val/")
+            raise ValueError("dataset_path must name the folder that holds ImageNet's archives, or its train/ and val/")
         if self.dataset == "folder" and not self.dataset_path:
             raise ValueError("dataset_path must name the folder that holds the images")
         return self

@@ -59,6 +59,19 @@ def option(name, value):
     return [f"--{name}", str(value)] if value else []
 
 
+def data_there(task):
+    """As an input function: of no files, but an error before any job starts where a target needs data that are not."""
+
+    def look(wildcards):
+        try:
+            params.check_data(SCALE_NAME, task)
+        except UserError as error:
+            raise SystemExit(f"Error: {error}")  # Snakemake adds a traceback to other errors of input functions
+        return []
+
+    return look
+
+
 def hours(wildcards, output):
     """A training job on a cluster ends by itself a little before its scheduler would end it.
 

@@ -1,4 +1,6 @@
 rule prepare_dataset:
+    input:
+        data_there("generation"),
     output:
         f"{SCALE.data_folder}/manifest.json",
         expand(f"{SCALE.data_folder}/{{split}}_{{kind}}.npy", split=["train", "heldout"], kind=["images", "labels"]),
@@ -24,6 +26,8 @@ PHOTOGRAPHS = SCALE.inpainting.data_folder
 
 
 rule prepare_photographs:
+    input:
+        data_there("inpainting"),
     output:
         f"{PHOTOGRAPHS}/manifest.json",
         expand(f"{PHOTOGRAPHS}/{{array}}.npy", array=["train_pixels", "train_table", "heldout_images", "heldout_mask"]),

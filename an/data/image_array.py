@@ -1,0 +1,110 @@
+"""An array of images, drawn by all cores, which goes on where a process that was killed left it."""
+
+import hashlib
+import json
+import os
+import threading
+import time
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import nullcontext
+from functools import partial
+from multiprocessing import parent_process
+from multiprocessing.connection import wait
+from pathlib import Path
+
+import numpy as np
+
+from ..errors import UserError
+from ..files import new_array, sync, write_json
+from ..progress import progress
+from .archives import Member
+from .sources import Split
+
+CHUNK = 64  # images that a process draws at a time
+SECONDS_BETWEEN_RECORDS = 5
+
+
+def write_images(part: Path, split: Split, shape: tuple[int, ...], *, key: str, called: Path, what: str) -> None:
+    """Draw the images of a split into ``part``, uint8 of this shape, which is to become the file ``called``.
+
+    A record beside it says how many are on the disk. The same call goes on from there where ``key`` and the files that
+    these were drawn from (their names, sizes and times) are the same; otherwise it begins anew.
+    """
+    record, items = Path(f"{part}.json"), split.items
+    done, seen = _so_far(part, record, split, key)
+    if not done:
+        record.unlink(missing_ok=True)
+        new_array(part, np.uint8, shape, called=called)
+
+    def put_down() -> None:
+        sync(part)
+        write_json(record, {"key": key, "images": done, "files": seen.hexdigest()})
+
+    begins = range(done, len(items), CHUNK)
+    chunks = [items[begin : begin + CHUNK] for begin in begins]
+    # What is in memory is drawn sooner than processes start.
+    in_memory = isinstance(items, np.ndarray)
+    processes = nullcontext() if in_memory else ProcessPoolExecutor(cores(), initializer=_end_with_parent)
+    last = time.monotonic()
+    try:
+        with processes as pool, progress((), what, total=len(items), initial=done) as bar:
+            drawn = (pool.map if pool else map)(partial(_draw, part, split.image), begins, chunks)
+            for chunk, _ in zip(chunks, drawn, strict=True):
+                seen.update(_state(chunk))
+                done += len(chunk)
+                bar.update(len(chunk))
+                if time.monotonic() - last > SECONDS_BETWEEN_RECORDS:
+                    put_down()
+                    last = time.monotonic()
+    except BrokenProcessPool:
+        raise UserError(
+            f"a process that drew images for {called} was ended by the system, most likely for want of memory: run the "
+            "same command again, which goes on."
+        ) from None
+    put_down()
+
+
+def _so_far(part: Path, record: Path, split: Split, key: str):
+    """How many images are there already, and a digest, to be continued, of what they were drawn from."""
+    told = json.loads(record.read_text()) if record.exists() else {}
+    if told.get("key") == key and part.exists():
+        seen = hashlib.sha256(_state(split.items[: told["images"]]))
+        if seen.hexdigest() == told["files"]:
+            return told["images"], seen
+    return 0, hashlib.sha256()
+
+
+def _state(items) -> bytes:
+    """What tells these items from changed ones."""
+    if isinstance(items, np.ndarray):
+        return items.tobytes()
+    lines = []
+    for item in items:
+        stat = os.stat(item.archive if isinstance(item, Member) else item)
+        lines.append(f"{item!r} {stat.st_size} {stat.st_mtime_ns}\n")
+    return "".join(lines).encode()
+
+
+def _draw(part: Path, image, begin: int, items) -> None:
+    array = np.lib.format.open_memmap(part, "r+")
+    for index, item in enumerate(items, start=begin):
+        array[index] = image(item)
+
+
+def cores() -> int:
+    """How many of the machine's cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _end_with_parent() -> None:
+    """Else, when the parent is killed, its processes would wait for work for ever."""
+
+    parent = parent_process()
+    assert parent is not None, "this process was started by another"
+
+    def watch() -> None:
+        wait([parent.sentinel])
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
