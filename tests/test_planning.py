@@ -6,7 +6,8 @@ import sys
 
 import pytest
 import torch
-from conftest import ROOT
+import yaml
+from conftest import ROOT, planned, snakemake
 
 from an import params
 from an.planning.asked import jobs_of
@@ -76,3 +77,16 @@ def test_the_shakedown_of_a_gpu_runs_in_small(tmp_path):
     parts = {line["part"].split(",")[0] for line in found["lines"]}
     assert parts == {"training", "kernels", "kill and resume", "attention cost"} and found["about"]["small"]
     assert found["machine"]["torch"] == torch.__version__
+
+
+def test_a_tier_trains_what_the_whole_scale_then_leaves_alone(project):
+    tier = {"base": "nano", "description": "two rows of nano", "rows": ["sngan-star", "an"], "seeds": [0]}
+    (project / "params/scales/nano-core.yaml").write_text(yaml.safe_dump(tier))
+    done = snakemake(project, "trained", "--config", "scale=nano-core")
+    assert done.returncode == 0, (done.stdout + done.stderr)[-3000:]
+    assert not (project / "checkpoints/nano-core").exists()
+    rest = planned(project, "nano")
+    assert rest["train_gan"] == len(params.load_rows("generation")) - 2
+    assert not {"prepare_dataset", "train_classifier"} & rest.keys()
+    of_tier = planned(project, "nano-core")
+    assert "train_gan" not in of_tier and of_tier["evaluate_samples"] == 2 and of_tier["render_quality_table"] == 3

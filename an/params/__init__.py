@@ -4,6 +4,7 @@
 """
 
 from .loading import (
+    base_of,
     check_scale,
     figures_of,
     hint,
@@ -34,6 +35,7 @@ __all__ = [
     "Row",
     "Scale",
     "SelfAttention",
+    "base_of",
     "check_scale",
     "digest",
     "figures_of",

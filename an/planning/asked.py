@@ -53,7 +53,7 @@ def minutes(scale_name: str) -> dict[str, float]:
     for file in METADATA.glob("*"):
         made = json.loads(file.read_text())
         took = (made["endtime"] - made["starttime"]) / 60
-        if took > 0 and any(log.startswith(f"logs/{scale_name}/") for log in made["log"] or []):
+        if took > 0 and any(log.startswith(f"logs/{params.base_of(scale_name)}/") for log in made["log"] or []):
             most[made["rule"]] = max(most.get(made["rule"], 0), took)
     return most
 
