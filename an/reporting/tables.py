@@ -130,6 +130,8 @@ def quality(table: int, scale_name: str, results: Path) -> Table:
     ranked = [metric for metric in ("fid", "inception_score") if all(metric in run["metrics"] for run in runs)]
     notes += [_ordering(metric, columns[metric], labels) for metric in ranked]
     if table == 1:
+        otherwise = {labels[row]: note for row, note in params.load_published().table1_notes.items() if row in labels}
+        notes += [f"Published of {label}: {note}." for label, note in otherwise.items()]
         floor = read_sealed(results / "reference.json")["heldout_as_generated"]
         notes.append(
             f"The held-out real images, taken as generated, have FID {floor['fid']:.2f}, intra-FID "
