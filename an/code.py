@@ -32,6 +32,7 @@ LEFT_OUT = {
     "params.loading:_load": "reads params/; each rule's settings are the values as it reads them",
     "params.loading:UniqueKeys": "is how _load reads YAML",
     "params.loading:load_scale": "likewise",
+    "params.loading:base_of": "names the scale whose files a tier shares",
     "params.loading:scale_file": "likewise",
     "params.rows:Rows": "is the types of params/rows.yaml, likewise",
     "params.scales:Inpainting.data_folder": "names a folder; what is in it is its writer's code",

@@ -6,6 +6,8 @@ Names may be wildcards: ``Run("smoke", "{row}", "{seed}").metrics`` is a pattern
 from pathlib import Path
 from typing import NamedTuple
 
+from .params import base_of
+
 IMAGES = "images.json"  # in a folder of images: vouches for them
 TRAINING = "training.json"  # says how a training ended; the last file that it writes
 CHECKSUMS = Path("scratch/checksums")  # of large files, as they were read last
@@ -18,13 +20,13 @@ def snapshot_name(number: int) -> str:
 
 
 class Study(NamedTuple):
-    """A scale's files that are of no single run."""
+    """A scale's files that are of no single run; those of a tier are its base's, but for its reports."""
 
     scale: str
 
     @property
     def results(self) -> Path:
-        return Path("results", self.scale)
+        return Path("results", base_of(self.scale))
 
     @property
     def reports(self) -> Path:
@@ -32,12 +34,12 @@ class Study(NamedTuple):
 
     @property
     def samples(self) -> Path:
-        return Path("samples", self.scale)
+        return Path("samples", base_of(self.scale))
 
     @property
     def classifier(self) -> Path:
         """Weights of the feature classifier."""
-        return Path("checkpoints", self.scale, "classifier.pt")
+        return Path("checkpoints", base_of(self.scale), "classifier.pt")
 
     @property
     def classifier_report(self) -> Path:
@@ -46,12 +48,12 @@ class Study(NamedTuple):
     @property
     def features(self) -> Path:
         """The training images' features; beside them a .json of what they were made from."""
-        return Path("data/reference", self.scale, "train_features.npy")
+        return Path("data/reference", base_of(self.scale), "train_features.npy")
 
     @property
     def inception_features(self) -> Path:
         """Likewise of those that Inception sees, where the scale has it see some."""
-        return Path("data/reference", self.scale, "train_features_inception.npy")
+        return Path("data/reference", base_of(self.scale), "train_features_inception.npy")
 
     @property
     def reference(self) -> Path:
@@ -96,7 +98,7 @@ class Run(NamedTuple):
     seed: int | str
 
     def _below(self, folder: str) -> Path:
-        return Path(folder, self.scale, self.row, f"seed-{self.seed}")
+        return Path(folder, base_of(self.scale), self.row, f"seed-{self.seed}")
 
     @property
     def checkpoints(self) -> Path:

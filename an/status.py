@@ -47,7 +47,9 @@ def statuses(scale_name: str) -> list[Status]:
         for name, row in params.load_rows(scale=scale).items()
         for seed in scale.seeds_of(name, row)
     ]
-    found = [status(run, Path("logs", scale_name, rule, f"{run.row}-{run.seed}.log")) for run, rule in runs]
+    found = [
+        status(run, Path("logs", params.base_of(scale_name), rule, f"{run.row}-{run.seed}.log")) for run, rule in runs
+    ]
     return sorted(found, key=lambda each: ORDER.index(each.state))
 
 

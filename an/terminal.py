@@ -12,6 +12,8 @@ from rich.text import Text
 from snakemake.logging import logger
 from snakemake_interface_logger_plugins.common import LogEvent
 
+from .params import base_of
+
 SHOWN = ("train_", "prepare_", "time_", "render_", "draw_")  # rules whose jobs get a line; the others only count
 NOISE = ("Assuming unrestricted", "Building DAG", "Using shell", "Conda environments", "Select jobs", "Job rate limit")
 HANDLED = {LogEvent.RESOURCES_INFO, LogEvent.SHELLCMD, LogEvent.JOB_STARTED, LogEvent.PROGRESS}
@@ -128,7 +130,7 @@ class RunHandler(logging.Handler):
         jobs = {rule: number for rule, number in stats.items() if rule != "total"}
         self.estimate, self.total, self.done, self.began = Estimate(jobs), sum(jobs.values()), 0, now
         self.task = self.bar.add_task("", total=self.total, running="", ends=None)
-        self.say(f"Scale {self.scale}, {counted(self.total)}: {kinds(jobs)}. Their logs: logs/{self.scale}/")
+        self.say(f"Scale {self.scale}, {counted(self.total)}: {kinds(jobs)}. Their logs: logs/{base_of(self.scale)}/")
 
     def finish(self, job: int, now: float) -> None:
         rule, what, started, outputs = self.running.pop(job)

@@ -9,10 +9,10 @@ out. Memory is the most bytes of tensors that lived at once, beyond the input an
 
 import argparse
 import math
+import os
 import statistics
 import time
 
-import matplotlib
 import torch
 import torch.nn.functional as F
 from common import ROOT, machine, report
@@ -20,12 +20,8 @@ from live_bytes import LiveBytes
 from torch import Tensor, nn
 
 from an.devices import keep_freed_memory
-from an.evaluation.timing import available_bytes
 from an.layers import AttentiveNorm2d, SelfAttention2d
 from an.models import build
-
-matplotlib.use("Agg")
-from matplotlib import pyplot as plt
 
 SIZES, CHANNELS, REGIONS = (128, 256, 512, 1024), 32, 16
 ROUNDS, ONCE = 7, 3.0  # turns of each module; seconds from which one turn must do
@@ -121,6 +117,13 @@ def seconds(action, *arguments) -> float:
     return start.elapsed_time(end) / 1e3
 
 
+def free_bytes() -> int:
+    """Memory of the device that nothing uses."""
+    if DEVICE.type == "cuda":
+        return torch.cuda.mem_get_info(DEVICE)[0]
+    return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+
+
 def compare(dtype: torch.dtype, training: bool, longest: float) -> list[dict]:
     """One line per module and size that fits the machine and the patience."""
     lines, before = [], dict[str, float]()
@@ -130,7 +133,7 @@ def compare(dtype: torch.dtype, training: bool, longest: float) -> list[dict]:
         for name, module in modules(dtype, training).items():
             foretold = before.get(name, 0) * (16 if "self-attention" in name else 4)
             needed = (12 if training else 4) * REGIONS * x.numel() * 4 if name == "AN naive" else 0
-            if foretold > longest or needed > available_bytes(DEVICE):
+            if foretold > longest or needed > free_bytes():
                 before[name] = math.inf
                 continue
             with LiveBytes(x, *module.parameters()) as memory:
@@ -194,6 +197,11 @@ def ratios(lines: list[dict]) -> list[dict]:
 
 def plot(lines: list[dict]) -> list[dict]:
     """Time against pixels on logarithmic axes, with the exponents fitted; returns them."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot as plt
+
     figure, axes = plt.subplots(figsize=(8, 4.2), layout="constrained")
     exponents = []
     for name in dict.fromkeys(line["module"] for line in lines):

@@ -1,6 +1,7 @@
 """What the benchmarks share: the machine's description, medians, a table and a JSON file beside it."""
 
 import json
+import os
 import platform
 import statistics
 import sys
@@ -10,12 +11,12 @@ from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
-import psutil
 import torch
 
 Result = TypeVar("Result")
 
 ROOT = Path(__file__).resolve().parents[1]
+RESULTS = ROOT / "benchmarks/results"
 sys.path.insert(0, str(ROOT))
 
 from an import provenance  # noqa: E402
@@ -26,10 +27,10 @@ def machine() -> dict:
     names = [line for line in _cpuinfo() if line.startswith("model name")]
     return {
         "processor": names[0].split(":", 1)[1].strip() if names else platform.processor(),
-        "cores": psutil.cpu_count(),
+        "cores": os.cpu_count(),
         "threads": torch.get_num_threads(),
-        "memory_gb": round(psutil.virtual_memory().total / 1e9, 1),
-        "load_at_start": psutil.getloadavg()[0],
+        "memory_gb": round(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 1e9, 1),
+        "load_at_start": os.getloadavg()[0],
         "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
         "python": platform.python_version(),
         "torch": torch.__version__,
@@ -55,18 +56,18 @@ def timed(run: Callable[[], Result], repeats: int) -> tuple[float, Result]:
 
 def measured(name: str) -> list[dict]:
     """The lines of an earlier ``report``, for scripts that go on where they were stopped; none without a file."""
-    file = ROOT / "benchmarks/results" / f"{name}.json"
+    file = RESULTS / f"{name}.json"
     return json.loads(file.read_text())["lines"] if file.exists() else []
 
 
-def report(name: str, lines: list[dict], about: dict, where: dict) -> None:
-    """Print lines as a table and write them to ``benchmarks/results/<name>.json``."""
+def report(name: str, lines: list[dict], about: dict, where: dict, *, folder: Path = RESULTS) -> None:
+    """Print lines as a table and write them to ``<name>.json`` in the folder."""
     columns = list(dict.fromkeys(key for line in lines for key in line))
     cells = [columns, *([_cell(line.get(c)) for c in columns] for line in lines)]
     widths = [max(len(row[k]) for row in cells) for k in range(len(columns))]
     for row in cells:
         print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
-    file = ROOT / "benchmarks/results" / f"{name}.json"
+    file = folder / f"{name}.json"
     file.parent.mkdir(exist_ok=True)
     file.write_text(json.dumps({"lines": lines, "about": about, "machine": where}, indent=1) + "\n")
 

@@ -9,7 +9,7 @@ from conftest import ROOT, snakemake
 from an import params
 from an.layout import Run, Study
 from an.needs import PROCESS, RULES, needs
-from an.planning import OF_RUNS, minutes, plan, trainings_memory
+from an.planning.asked import OF_RUNS, asked, minutes, trainings_memory
 
 
 def test_every_rule_that_may_be_submitted_asks_for_what_it_needs():
@@ -54,7 +54,7 @@ def test_jobs_of_the_nano_study_used_no_more_than_they_ask_for(reproduced, monke
     assert size(Path(scale.inpainting.data_folder)) < needs("prepare_photographs", scale).disk_mb
     assert size(Study("nano").features.parent) < needs("extract_reference", scale).disk_mb
     assert size(Study("nano").controls) < needs("complete_controls", scale).disk_mb
-    for line in plan("nano").splitlines()[2:]:
+    for line in asked("nano").splitlines()[2:]:
         assert len(line) <= 80 and line.split()[-2] != "-", "all of it ran"
 
 

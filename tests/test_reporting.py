@@ -4,8 +4,10 @@ import base64
 import io
 import json
 import math
+import shutil
 from html.parser import HTMLParser
 from itertools import product
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -48,6 +50,20 @@ def test_table_1_means_spreads_and_published_numbers(results, tmp_path):
     # The paper ranks AN below SA-GAN below SN-GAN*; here each is one apart, the other way, with spread 2.
     assert "AN (ours) < SA-GAN not decided with n = 2 seeds (-1 [" in text
     assert r"15.00 $\pm$ 1.41" in (tmp_path / "table1.tex").read_text()
+    for name, note in params.load_published().table1_notes.items():
+        assert f"Published of {params.load_row(name).tables[1]}: {note}." in text
+
+
+def test_a_tier_s_table_has_its_rows_and_seeds_of_its_base_s_results(tmp_path, monkeypatch):
+    results, folder = make_results(tmp_path / "results"), tmp_path / "params"
+    shutil.copytree(params.loading.FOLDER, folder)
+    (folder / "scales/part.yaml").write_text("base: smoke\ndescription: two rows\nrows: [sngan-star, an]\nseeds: [1]\n")
+    monkeypatch.setattr(params.loading, "FOLDER", folder)
+    render(1, "part", results, tmp_path)
+    frame = pd.read_csv(tmp_path / "table1.csv").set_index("row")
+    assert list(frame.index) == ["sngan-star", "an"] and list(frame["n"]) == [1, 1]
+    assert "Scale `part`: two rows." in (tmp_path / "table1.md").read_text()
+    assert (Study("part").results, Study("part").page) == (Study("smoke").results, Path("reports/part/index.html"))
 
 
 @pytest.mark.parametrize("table", [1, 4])

@@ -4,6 +4,7 @@
 """
 
 from .loading import (
+    base_of,
     check_data,
     check_scale,
     figures_of,
@@ -35,6 +36,7 @@ __all__ = [
     "Row",
     "Scale",
     "SelfAttention",
+    "base_of",
     "check_data",
     "check_scale",
     "digest",

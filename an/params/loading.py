@@ -13,7 +13,7 @@ from pydantic import TypeAdapter, ValidationError
 from ..errors import UserError
 from .published import Published
 from .rows import AnyRow, InpaintingRow, RecallRow, Row, Rows
-from .scales import Inpainting, Scale
+from .scales import Inpainting, Scale, Tier
 from .types import Strict
 
 HERE = Path(__file__).resolve()
@@ -30,6 +30,7 @@ def folder() -> Path:
 
 FOLDER = folder()
 
+BASE = re.compile(r"^base: *([^\s#]+)", re.MULTILINE)  # read so, for every path of a study asks for it
 SCALE_NAME = "^[a-z0-9][a-z0-9_-]*$"  # it stands in paths and command lines
 
 
@@ -82,7 +83,19 @@ def load_scale(name: str) -> Scale:
     known = sorted(p.stem for p in path.parent.glob("*.yaml"))
     if name not in known:
         raise UserError(f"unknown scale '{name}'{hint(name, known)}: params/scales/ has {', '.join(known)}.")
-    return _load(path, TypeAdapter(Scale))
+    if (base := base_of(name)) == name:
+        return _load(path, TypeAdapter(Scale))
+    tier = _load(path, TypeAdapter(Tier))
+    if base_of(base) != base:
+        raise UserError(f"params/scales/{name}.yaml: base '{base}' has a base itself: name {base_of(base)}.")
+    return load_scale(base).model_copy(update={key: value for key, value in tier if key != "base"})
+
+
+def base_of(name: str) -> str:
+    """The scale that one is a tier of; the scale itself where it has no base, or is not there."""
+    path = FOLDER / "scales" / f"{name}.yaml"
+    found = BASE.search(path.read_text(encoding="utf-8", errors="replace")) if path.exists() else None
+    return found[1] if found else name
 
 
 def scale_file(name: str) -> Path:
@@ -136,7 +149,7 @@ def schema() -> dict:
     """JSON Schema of rows, scales and published numbers, by file."""
     return {
         "rows.yaml": Rows.json_schema(),
-        "scales/*.yaml": Scale.model_json_schema(),
+        "scales/*.yaml": TypeAdapter(Scale | Tier).json_schema(),
         "published.yaml": Published.model_json_schema(),
     }
 

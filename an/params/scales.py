@@ -137,6 +137,19 @@ class Timing(Strict):
     memory_gb: PositiveFloat = Field(description="a module predicted to need more is not run and prints '-'")
 
 
+class Tier(Strict):
+    """A part of another scale, its base, to be trained before the rest of it: the base's runs, in a report of its own.
+
+    All that is no report lies where the base has it, so that neither trains again what the other has trained.
+    """
+
+    base: str
+    description: str
+    rows: list[RowName] = Field(min_length=1)
+    seeds: Seeds
+    row_seeds: dict[RowName, Seeds] = Field({})
+
+
 class Scale(Strict):
     """How large everything is: data, networks, recipes, sample counts."""
 

@@ -141,6 +141,8 @@ def quality(table: int, scale_name: str, results: Path) -> Table:
     ranked = [metric for metric in ("fid", "inception_score") if all(metric in run["metrics"] for run in runs)]
     notes += [_ordering(metric, columns[metric], labels) for metric in ranked]
     if table == 1:
+        otherwise = {labels[row]: note for row, note in params.load_published().table1_notes.items() if row in labels}
+        notes += [f"Published of {label}: {note}." for label, note in otherwise.items()]
         floor = read_sealed(results / "reference.json")["heldout_as_generated"]
         # Of as many images a class as are held out; an intra-FID of more of them would be lower.
         floor_intra = "" if intra_runs else f"intra-FID {floor['intra_fid']:.2f}, "

@@ -1,5 +1,6 @@
 """Verbs for looking at a study, and for taking its code as it is."""
 
+import os
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -84,11 +85,18 @@ def verify(scale, kept, **given):
 
 @click.command()
 @scale
-def plan(scale):
-    """Show what each rule asks of a machine at a scale, and what its finished jobs used at most."""
+@click.option(
+    "--cores", type=click.IntRange(1), help="Jobs at once where the scale needs no GPU; by default all cores."
+)
+def plan(scale, cores):
+    """Show what each rule asks of a machine at a scale, what its finished jobs used, and what the whole study takes.
+
+    Steps and images are timed on this machine for about a minute; for a scale whose GPU it lacks, their arithmetic is
+    counted instead.
+    """
     from ..planning import plan
 
-    click.echo(plan(scale))
+    click.echo(plan(scale, cores or len(os.sched_getaffinity(0))))
 
 
 @click.command()

@@ -20,17 +20,18 @@ from an.needs import needs
 from an.reporting.figures.captions import CAPTIONS, LOOKED_AT
 
 try:
-    SCALE_NAME = params.scale_name(config)
-    SCALE = params.load_scale(SCALE_NAME)
+    REPORTED = params.scale_name(config)
+    SCALE = params.load_scale(REPORTED)
+    SCALE_NAME = params.base_of(REPORTED)  # whose runs a tier shares
     ROWS = params.load_rows(scale=SCALE)
     PUBLISHED = params.load_published()
-    params.check_scale(SCALE_NAME)
+    params.check_scale(REPORTED)
     if workflow.is_main_process and not workflow.output_settings.dryrun:
-        takeover.begin_run(SCALE_NAME)
+        takeover.begin_run(REPORTED)
 except UserError as error:
     raise WorkflowError(str(error))
 
-STUDY, RUN = Study(SCALE_NAME), Run(SCALE_NAME, "{row}", "{seed}")
+STUDY, RUN = Study(REPORTED), Run(SCALE_NAME, "{row}", "{seed}")
 TABLES, FIGURES = params.tables_of(SCALE), params.figures_of(SCALE)
 TABLE_FILES = [".md", ".csv", ".tex", ".html", "_cells.csv"]
 SCORES = [name for name in FIGURES if name in ("convergence", "table1", "table4")]
@@ -127,7 +128,7 @@ def captions(*names):
 
 def kept_digest():
     """Of the tables that the page compares with; they are no result of the workflow, so not its input."""
-    files = sorted(Path("docs/results", SCALE_NAME).glob("table*_cells.csv"))
+    files = sorted(Path("docs/results", REPORTED).glob("table*_cells.csv"))
     return params.digest({file.name: sha256(file) for file in files})
 
 
@@ -161,4 +162,4 @@ def end_timers():
             thread.cancel()
 
 
-terminal.install(workflow, SCALE_NAME)
+terminal.install(workflow, REPORTED)

@@ -10,7 +10,7 @@ rule render_quality_table:
     conda:
         "../../environment.yml"
     params:
-        scale=SCALE_NAME,
+        scale=REPORTED,
         rows=lambda wildcards: table_labels(int(wildcards.table)),
         published=PUBLISHED.model_dump_json(),
         settings=section("description", "caution", "dataset", "evaluation"),
@@ -64,7 +64,7 @@ rule draw_completions:
     conda:
         "../../environment.yml"
     params:
-        scale=SCALE_NAME,
+        scale=REPORTED,
         figures=["9"],
         captions=captions("9"),
         code=code_digest("reporting.figures.draw:write", "reporting.figures.completions:figure9"),
@@ -82,7 +82,7 @@ use rule draw_completions as draw_samples with:
         f"logs/{SCALE_NAME}/draw_samples.log",
     localrule: True
     params:
-        scale=SCALE_NAME,
+        scale=REPORTED,
         figures=["1", "7"],
         captions=captions("1", "7"),
         rows=labels_of("generation"),
@@ -101,7 +101,7 @@ use rule draw_completions as draw_regions with:
         f"logs/{SCALE_NAME}/draw_regions.log",
     localrule: True
     params:
-        scale=SCALE_NAME,
+        scale=REPORTED,
         figures=["4", "5", "8"],
         captions=captions("4", "5", "8"),
         rows=labels_of("generation"),
@@ -124,7 +124,7 @@ use rule draw_completions as draw_scores with:
         f"logs/{SCALE_NAME}/draw_scores.log",
     localrule: True
     params:
-        scale=SCALE_NAME,
+        scale=REPORTED,
         figures=SCORES,
         captions=captions(*SCORES),
         rows=labels_of("generation"),
@@ -148,7 +148,7 @@ use rule draw_completions as draw_recall with:
         f"logs/{SCALE_NAME}/draw_recall.log",
     localrule: True
     params:
-        scale=SCALE_NAME,
+        scale=REPORTED,
         figures=["10", "table6"],
         captions=captions("10", "table6"),
         rows=table_labels(6),
@@ -166,7 +166,7 @@ use rule draw_completions as draw_times with:
         f"logs/{SCALE_NAME}/draw_times.log",
     localrule: True
     params:
-        scale=SCALE_NAME,
+        scale=REPORTED,
         figures=["table5"],
         captions=captions("table5"),
         published=PUBLISHED.model_dump_json(),
@@ -187,7 +187,7 @@ rule summarise_scores:
     conda:
         "../../environment.yml"
     params:
-        scale=SCALE_NAME,
+        scale=REPORTED,
         code=code_digest("reporting.summary:summarise_scores"),
     shell:
         "python -m an summarise --scale {params.scale:q} &> {log:q}"
@@ -213,7 +213,7 @@ rule render_index:
     conda:
         "../../environment.yml"
     params:
-        scale=SCALE_NAME,
+        scale=REPORTED,
         rows=json.dumps([table_labels(table) for table in TABLES]),
         published=PUBLISHED.model_dump_json(),
         settings=section("description", "caution", "dataset", "evaluation"),

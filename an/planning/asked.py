@@ -3,11 +3,12 @@
 import json
 from collections import Counter
 
-from . import params
-from .layout import Study
-from .needs import RULES, needs
-from .reporting.commands import METADATA
-from .tracking.events import read_events
+from .. import params
+from ..layout import Study
+from ..needs import RULES, needs
+from ..reporting.commands import METADATA
+from ..reporting.figures.captions import LOOKED_AT
+from ..tracking.events import read_events
 
 OF_RUNS = {
     "generation": ("train_gan", "generate_samples", "evaluate_samples"),
@@ -15,27 +16,38 @@ OF_RUNS = {
     "recall": ("train_recall", "evaluate_recall"),
 }
 APART = {1: "evaluate_classes", 2: "evaluate_table2"}  # of a table's rows, where a scale has intra_samples
+ONCE = {  # whatever the number of runs, where there are rows of the task
+    "generation": ("prepare_dataset", "train_classifier", "extract_reference"),
+    "inpainting": ("prepare_photographs", "complete_controls", "evaluate_controls", "evaluate_controls"),
+    None: ("time_modules",),
+}
 
 
-def plan(scale_name: str) -> str:
+def asked(scale_name: str) -> str:
     """A table of the rules that may run on a cluster. Raises UserError for an unknown scale."""
     scale, took, memory = params.load_scale(scale_name), minutes(scale_name), trainings_memory(scale_name)
-    jobs = Counter(
-        rule
-        for name, row in params.load_rows(scale=scale).items()
-        for rule in OF_RUNS[row.task] * len(scale.seeds_of(name, row))
-    )
-    for name, row in params.load_rows("generation", scale).items() if scale.evaluation.intra_samples else ():
-        jobs.update([APART[table] for table in row.tables if table in APART] * len(scale.seeds_of(name, row)))
+    jobs = jobs_of(scale)
     asked, used = f"{'minutes':>8} {'MB':>7} {'disk MB':>8} {'GPUs':>4}", f"{'minutes':>8} {'MB':>6}"
     lines = [f"{'':20} {'':>4}  {'asked for':31} {'used at most':>15}", f"{'rule':20} {'jobs':>4} {asked} {used}"]
-    for rule in (rule for rule in RULES if rule in jobs or rule not in APART.values()):
+    for rule in jobs:
         need = needs(rule, scale)
         ask = f"{need.runtime:8} {need.mem_mb:7} {need.disk_mb:8} {need.gpu:4}"
         use = f"{took[rule]:8.1f}" if rule in took else f"{'-':>8}"
         use += f" {memory[rule]:6}" if rule in memory else f" {'-':>6}"
-        lines.append(f"{rule:20} {jobs.get(rule, 1):4} {ask} {use}")
+        lines.append(f"{rule:20} {jobs[rule]:4} {ask} {use}")
     return "\n".join(lines)
+
+
+def jobs_of(scale: params.Scale) -> dict[str, int]:
+    """How many jobs each rule has that any row of the scale wants; of one that is of no run, one."""
+    rows = params.load_rows(scale=scale)
+    found = Counter(rule for name, row in rows.items() for rule in OF_RUNS[row.task] * len(scale.seeds_of(name, row)))
+    for name, row in params.load_rows("generation", scale).items() if scale.evaluation.intra_samples else ():
+        found.update([APART[table] for table in row.tables if table in APART] * len(scale.seeds_of(name, row)))
+    found["look_at_regions"] = len(rows.keys() & set(LOOKED_AT))
+    once = [rule for task, rules in ONCE.items() if task is None or params.load_rows(task, scale) for rule in rules]
+    jobs = Counter(once) + found
+    return {rule: jobs[rule] for rule in RULES if jobs.get(rule)}
 
 
 def minutes(scale_name: str) -> dict[str, float]:
@@ -44,7 +56,7 @@ def minutes(scale_name: str) -> dict[str, float]:
     for file in METADATA.glob("*"):
         made = json.loads(file.read_text())
         took = (made["endtime"] - made["starttime"]) / 60
-        if took > 0 and any(log.startswith(f"logs/{scale_name}/") for log in made["log"] or []):
+        if took > 0 and any(log.startswith(f"logs/{params.base_of(scale_name)}/") for log in made["log"] or []):
             most[made["rule"]] = max(most.get(made["rule"], 0), took)
     return most
 
