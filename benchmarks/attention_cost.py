@@ -23,7 +23,8 @@ from an.devices import keep_freed_memory
 from an.layers import AttentiveNorm2d, SelfAttention2d
 from an.models import build
 
-SIZES, CHANNELS, REGIONS = (128, 256, 512, 1024), 32, 16
+SIZES: tuple[int, ...] = (128, 256, 512, 1024)
+CHANNELS, REGIONS = 32, 16
 ROUNDS, ONCE = 7, 3.0  # turns of each module; seconds from which one turn must do
 DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
 

@@ -4,7 +4,7 @@ Operations are those of convolutions and matrix products, a multiplication and a
 """
 
 from collections.abc import Callable
-from functools import cache
+from functools import cache, partial
 
 import torch
 from torch import Tensor
@@ -37,7 +37,8 @@ def _alike(row: params.AnyRow) -> params.AnyRow:
 
     These are also the statistics whose path is plain products, as compiled code has them.
     """
-    attention, same = row.attention, {"tables": {}}
+    attention = row.attention
+    same: dict[str, object] = {"tables": {}}
     if isinstance(attention, params.AttentiveNorm):
         same["attention"] = params.AttentiveNorm(
             kind="attentive_norm", regions=attention.regions, statistics="layer", self_sampling=attention.self_sampling
@@ -114,7 +115,7 @@ def _inpainting(row: params.InpaintingRow, scale: params.Scale) -> float:
 
     updates = part.critic_updates * operations(critics_step)
     critics.requires_grad_(False)
-    alone, with_critics = (operations(lambda on=on: generator_step(on)) for on in (False, True))
+    alone, with_critics = (operations(partial(generator_step, on)) for on in (False, True))
     return part.pretraining_steps * alone + part.adversarial_steps * (updates + with_critics)
 
 

@@ -40,6 +40,7 @@ from ..training.loop import Job
 from ..training.recall import RecallTraining
 
 PACKAGE = Path(__file__).resolve().parents[1]
+AnyTraining = AdversarialTraining | InpaintingTraining | RecallTraining
 REPEATS = 3
 PART = 16  # distances are timed between a sixteenth of the features, on either side
 
@@ -122,7 +123,7 @@ def _keep(job: Job, folder: Path) -> None:
     save_state(folder, 0, job, 0)
 
 
-def job_of(row: params.AnyRow, scale: params.Scale, device: torch.device) -> Job:
+def job_of(row: params.AnyRow, scale: params.Scale, device: torch.device) -> AnyTraining:
     """The row's training on random images."""
     rng = np.random.default_rng(0)
     if row.task == "recall":
@@ -140,7 +141,7 @@ def job_of(row: params.AnyRow, scale: params.Scale, device: torch.device) -> Job
 
 def drawing(scale: params.Scale, device: torch.device) -> np.ndarray:
     """Of one image by a generator."""
-    row = next(iter(params.load_rows("generation").values()))
+    row = next(row for row in params.load_rows().values() if row.task == "generation")
     batch, r = scale.evaluation.batch, scale.resolution
     generator, out = (
         build_generator(row, scale, CLASSES[scale.dataset]).to(device),
@@ -195,7 +196,7 @@ def _distances(generated: int, real: int, features: int, device: torch.device) -
     scale = min(generated, MANIFOLD_SAMPLES) * min(real, MANIFOLD_SAMPLES) / len(sides[0]) / len(sides[1])
     subset = torch.randn(min(SIZE, generated, real), features, dtype=torch.float64, device=device)
     kernels = 3 * SUBSETS * timed(lambda: (subset @ subset.T).square().mul_(2), device)
-    return scale * timed(lambda: manifold_metrics(*sides, device), device) + kernels
+    return scale * timed(lambda: manifold_metrics(sides[0], sides[1], device), device) + kernels
 
 
 def starting() -> np.ndarray:
