@@ -100,16 +100,27 @@ def sha256(path: str | Path) -> str:
     What was read is remembered in the working folder, for the other jobs of a study: each of them checks the same
     training images, 63 GB for ImageNet.
     """
-    stat = os.stat(path)
-    if stat.st_size < LARGE:
+    if os.stat(path).st_size < LARGE:
         return _sha256(path)
-    known = CHECKSUMS / f"{stat.st_dev}-{stat.st_ino}.json"
-    state = {"size": stat.st_size, "mtime_ns": stat.st_mtime_ns}
+    known, state = _known(path)
     told: dict = json.loads(known.read_text()) if known.exists() else {}
     if state != {key: told.get(key) for key in state}:
         told = {**state, "sha256": _sha256(path)}
         write_json(known, told)
     return told["sha256"]
+
+
+def remember(path: str | Path, checksum: str) -> None:
+    """Take a checksum as that of a file which is on the disk, and was read by other means."""
+    known, state = _known(path)
+    if state["size"] >= LARGE:
+        write_json(known, {**state, "sha256": checksum})
+
+
+def _known(path: str | Path) -> tuple[Path, dict]:
+    """Where a file's checksum is remembered, and what must not have changed since."""
+    stat = os.stat(path)
+    return CHECKSUMS / f"{stat.st_dev}-{stat.st_ino}.json", {"size": stat.st_size, "mtime_ns": stat.st_mtime_ns}
 
 
 def _sha256(path: str | Path) -> str:

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import math
 import os
 import threading
 import time
@@ -9,6 +10,7 @@ from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import nullcontext
 from functools import partial
+from io import FileIO
 from multiprocessing import parent_process
 from multiprocessing.connection import wait
 from pathlib import Path
@@ -16,7 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import UserError
-from ..files import new_array, sync, write_json
+from ..files import new_array, remember, sync, write_json
 from ..progress import progress
 from .archives import Member
 from .sources import Split
@@ -25,10 +27,10 @@ CHUNK = 64  # images that a process draws at a time
 SECONDS_BETWEEN_RECORDS = 5
 
 
-def write_images(part: Path, split: Split, shape: tuple[int, ...], *, key: str, called: Path, what: str) -> None:
-    """Draw the images of a split into ``part``, uint8 of this shape, which is to become the file ``called``.
+def write_images(part: Path, split: Split, shape: tuple[int, ...], *, key: str, called: Path, what: str) -> str:
+    """Draw the images of a split into ``part``, uint8 of this shape, and return the file's checksum.
 
-    A record beside it says how many are on the disk. The same call goes on from there where ``key`` and the files that
+    It is to become the file ``called``. A record beside it says how many are on the disk. The same call goes on from there where ``key`` and the files that
     these were drawn from (their names, sizes and times) are the same; otherwise it begins anew.
     """
     record, items = Path(f"{part}.json"), split.items
@@ -46,23 +48,33 @@ def write_images(part: Path, split: Split, shape: tuple[int, ...], *, key: str, 
     # What is in memory is drawn sooner than processes start.
     in_memory = isinstance(items, np.ndarray)
     processes = nullcontext() if in_memory else ProcessPoolExecutor(cores(), initializer=_end_with_parent)
-    last = time.monotonic()
+    checksum, image_bytes, last = hashlib.sha256(), math.prod(shape[1:]), time.monotonic()
     try:
-        with processes as pool, progress((), what, total=len(items), initial=done) as bar:
+        with processes as pool, progress((), what, total=len(items), initial=done) as bar, open(part, "rb", 0) as file:
             drawn = (pool.map if pool else map)(partial(_draw, part, split.image), begins, chunks)
             for chunk, _ in zip(chunks, drawn, strict=True):
                 seen.update(_state(chunk))
                 done += len(chunk)
                 bar.update(len(chunk))
+                _read_on(file, checksum, part.stat().st_size - (len(items) - done) * image_bytes)
                 if time.monotonic() - last > SECONDS_BETWEEN_RECORDS:
                     put_down()
                     last = time.monotonic()
+            _read_on(file, checksum, part.stat().st_size)
     except BrokenProcessPool:
         raise UserError(
             f"a process that drew images for {called} was ended by the system, most likely for want of memory: run the "
             "same command again, which goes on."
         ) from None
     put_down()
+    remember(part, checksum.hexdigest())
+    return checksum.hexdigest()
+
+
+def _read_on(file: FileIO, checksum, end: int) -> None:
+    """While others draw: to read a large file when it is whole would take minutes more."""
+    while (left := end - file.tell()) > 0:
+        checksum.update(file.read(min(left, 2**20)))
 
 
 def _so_far(part: Path, record: Path, split: Split, key: str):

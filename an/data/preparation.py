@@ -25,6 +25,7 @@ from .own_images import own_images
 from .sources import Source, digits
 
 SOURCES = {"digits": digits, "fashion_mnist": fashion_mnist, "folder": own_images, "imagenet": imagenet}
+UNFINISHED = ".unfinished"
 SECONDS_FOR_A_KILLED_ONE = 10  # until its processes are gone
 
 
@@ -40,10 +41,12 @@ def write_arrays(source: Source, dataset: str, resolution: int, folder: Path) ->
     shapes = {name: (len(split.labels), resolution, resolution, 3) for name, split in source.splits.items()}
     with _unfinished(folder) as parts:
         _check_room(folder, parts, sum(map(math.prod, shapes.values())))
+        sums = {}
         for name, split in source.splits.items():
             key = digest({"shape": shapes[name], "code": code_digest("data.preparation:prepare")})
             part, called = parts / f"{name}_images.npy", folder / f"{name}_images.npy"
-            write_images(part, split, shapes[name], key=key, called=called, what=f"preparing {dataset} {name}")
+            what = f"preparing {dataset} {name}"
+            sums[name] = write_images(part, split, shapes[name], key=key, called=called, what=what)
         manifest = {
             "dataset": dataset,
             "source": source.name,
@@ -51,26 +54,25 @@ def write_arrays(source: Source, dataset: str, resolution: int, folder: Path) ->
             "resolution": resolution,
             **({"resize": source.resize} if source.resize else {}),
             "classes": source.classes,
-            "splits": _put_in_place(source, parts, folder),
+            "splits": _put_in_place(source, sums, folder),
         }
         write_sealed(folder / "manifest.json", manifest)
         shutil.rmtree(parts)
     return manifest
 
 
-def _put_in_place(source: Source, parts: Path, folder: Path) -> dict:
+def _put_in_place(source: Source, sums: dict[str, str], folder: Path) -> dict:
     """Move finished arrays to their names, write the labels beside them, and describe both for the manifest."""
-    sums = {part.name: sha256(part) for part in parts.glob("*.npy")}  # first: it takes minutes, and moving a moment
     splits = {}
     for name, split in source.splits.items():
         images, labels = folder / f"{name}_images.npy", folder / f"{name}_labels.npy"
-        os.replace(parts / images.name, images)
+        os.replace(folder / UNFINISHED / images.name, images)
         with written_whole(labels) as temporary, open(temporary, "wb") as file:
             np.save(file, split.labels)
         splits[name] = {
             "count": len(split.labels),
             "per_class": np.bincount(split.labels, minlength=len(source.classes)).tolist(),
-            "sha256": {images.name: sums[images.name], labels.name: sha256(labels)},
+            "sha256": {images.name: sums[name], labels.name: sha256(labels)},
         }
     return splits
 
@@ -78,7 +80,7 @@ def _put_in_place(source: Source, parts: Path, folder: Path) -> dict:
 @contextmanager
 def _unfinished(folder: Path) -> Iterator[Path]:
     """The folder of unfinished arrays, for one process alone; it stays where there is something to go on from."""
-    parts = folder / ".unfinished"
+    parts = folder / UNFINISHED
     parts.mkdir(parents=True, exist_ok=True)
     try:
         with FileLock(parts / "lock", timeout=SECONDS_FOR_A_KILLED_ONE):
