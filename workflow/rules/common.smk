@@ -104,6 +104,12 @@ def first_runs(files, task, names=None):
     return [file for name, row in rows.items() for file in expand(files, row=name, seed=SCALE.seeds_of(name, row)[0])]
 
 
+def table2_classes_of(wildcards):
+    """What is known of a row's classes before all of them are measured."""
+    known = [RUN.intra_table2] if 2 in ROWS[wildcards.row].tables else []
+    return expand(known, row=wildcards.row, seed=wildcards.seed)
+
+
 def quality_results(table):
     """What tables 1, 2 and 4 are made of, of each run: intra-FID has files of its own where it is measured apart."""
     apart = SCALE.evaluation.intra_samples

@@ -78,12 +78,6 @@ rule evaluate_samples:
 INTRA_SETTINGS = ("intra_samples", "batch", "classifier", "extractor", "inception_weights", "inception_sha256")
 
 
-def table2_classes_of(wildcards):
-    """What is known of a row's classes before all of them are measured."""
-    known = [RUN.intra_table2] if 2 in ROWS[wildcards.row].tables else []
-    return expand(known, row=wildcards.row, seed=wildcards.seed)
-
-
 # The longest step after a training, and like it one that goes on where it was killed: on a cluster a job by itself.
 rule evaluate_table2:
     input:
