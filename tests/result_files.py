@@ -124,6 +124,7 @@ def make_regions(folder: Path, flat: bool) -> None:
     per_image = {f"{what}{mask}": values for what in ("below", "ratio") for mask, values in shares.items()}
     measures = {"layout_information": 0.001 if flat else 0.6}
     told = {"images": 8, "measures": measures, "flat_below": 0.05, "per_image": per_image}
+    told["provenance"] = provenance(folder.parent.name, 0)
     write_sealed(folder / "regions.json", told, MADE, [folder / "layouts.npz"])
 
 
@@ -230,7 +231,7 @@ def make_results(folder: Path) -> Path:
             make_events(path / "events.jsonl")
             write_sealed(path / "example.json", example(name))
     floor = {"fid": 0.5, "intra_fid": 1.0, "inception_score": 6.0}
-    write_sealed(folder / "reference.json", {"heldout_as_generated": floor})
+    write_sealed(folder / "reference.json", {"heldout_as_generated": floor}, MADE)
     entries = [
         {"size": 128, "predicted_bytes": 1, "median_ms": 2.0, "first_quartile_ms": 1.5, "third_quartile_ms": 3.0}
     ]

@@ -8,7 +8,7 @@ import click
 
 from ..layout import Study
 from ..reporting.figures.captions import CAPTIONS
-from .given import OUT_FILE
+from .given import OUT_FILE, OUT_FOLDER
 from .options import device, gpus, option, paths, scale, where
 
 OF_A_GENERATOR = ("1", "4", "5", "8")
@@ -81,6 +81,16 @@ def verify(scale, kept, **given):
         click.echo(str(table))
     if any(DIFFERENT in table.cells.values() for table in found):
         raise click.exceptions.Exit(1)
+
+
+@click.command()
+@scale
+@option("out", "Folder to write, which is not there yet.", OUT_FOLDER)
+def crate(scale, out):
+    """Pack a finished study for an archive, with how it was made: a folder, as a Workflow Run RO-Crate."""
+    from ..reporting.crate import pack
+
+    click.echo(pack(scale, out))
 
 
 @click.command()
