@@ -30,8 +30,9 @@ SECONDS_BETWEEN_RECORDS = 5
 def write_images(part: Path, split: Split, shape: tuple[int, ...], *, key: str, called: Path, what: str) -> str:
     """Draw the images of a split into ``part``, uint8 of this shape, and return the file's checksum.
 
-    It is to become the file ``called``. A record beside it says how many are on the disk. The same call goes on from there where ``key`` and the files that
-    these were drawn from (their names, sizes and times) are the same; otherwise it begins anew.
+    It is to become the file ``called``. A record beside it says how many are on the disk. The same call goes on from
+    there where ``key`` and the files that these were drawn from (their names, sizes and times) are the same; otherwise
+    it begins anew.
     """
     record, items = Path(f"{part}.json"), split.items
     done, seen = _so_far(part, record, split, key)
