@@ -4,7 +4,7 @@
 
 JPEGs of ImageNet's usual size, 500x375, cut from the photographs that ship with scikit-image and scikit-learn; once as
 files in a folder, once in a tar. The three ways take turns. What preparation does beside the bare loop: it lists the
-images, writes and syncs the arrays, keeps a record of how far it came, and reads the checksums.
+images, writes and syncs the arrays, keeps a record of how far it came, and takes their checksum.
 """
 
 import argparse
