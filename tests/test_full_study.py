@@ -14,7 +14,7 @@ from PIL import Image
 from an.evaluation import inception
 from an.evaluation.packaged import packaged_file
 
-ROWS = ["sngan-star", "an", "an-inpainting", "recall-an"]
+ROWS = ["sngan-star", "an", "ca", "an-inpainting", "recall-an"]
 PHASES = {"prepared", "trained", "generated", "evaluated"}  # targets, not jobs
 OF_CLASS, HELDOUT, STREETS = 6, 3, (4, 2)
 

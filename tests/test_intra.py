@@ -6,7 +6,6 @@ import shutil
 import subprocess
 import sys
 import time
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -64,15 +63,12 @@ def made_generator(classes: int) -> torch.nn.Module:
 def made_study(folder: Path, classes: int) -> Path:
     """What the verb reads: images of so many classes, features of them, a generator that somebody trained."""
 
-    def images(count: int, seed: int):
-        random = np.random.default_rng(seed)
-        for label in np.arange(count) % classes:
-            yield random.integers(0, 40 + 200 * label // classes, (SIZE, SIZE, 3), np.uint8)
-
-    splits = {
-        name: Split(np.arange(count) % classes, partial(images, count, count))
-        for name, count in (("train", REAL * classes), ("heldout", 2 * classes))
-    }
+    random = np.random.default_rng(0)
+    splits = {}
+    for name, count in (("train", REAL * classes), ("heldout", 2 * classes)):
+        labels = np.arange(count) % classes
+        images = [random.integers(0, 40 + 200 * label // classes, (SIZE, SIZE, 3), np.uint8) for label in labels]
+        splits[name] = Split(labels, np.stack(images), np.asarray)
     write_arrays(Source("noise", "none", [str(k) for k in range(classes)], splits), "folder", SIZE, folder / "data")
     torch.manual_seed(1)
     network = FeatureClassifier(params.load_scale("tiny").evaluation.classifier.channels, classes)

@@ -44,6 +44,8 @@ def test_every_job_of_the_workflow_is_planned():
         **dict.fromkeys(("train_inpainting", "complete_heldout", "evaluate_completions"), 3),
         **dict.fromkeys(("train_recall", "evaluate_recall"), len(params.load_rows("recall"))),
         "look_at_regions": 2,
+        "evaluate_table2": 3,
+        "evaluate_classes": 7,
     }
 
 
