@@ -12,7 +12,8 @@ import yaml
 
 from . import params
 from .errors import UserError
-from .needs import RULES, Needs, needs
+from .needs import Needs, needs
+from .planning.asked import jobs_of
 
 SHIPPED = Path("workflow/profiles/slurm")
 
@@ -36,9 +37,9 @@ class Nodes(NamedTuple):
 def examine(scale_name: str) -> tuple[list[Nodes], list[str]]:
     """The kinds of nodes that a study's jobs may run on, and what is missing: nothing, if it can start.
 
-    Reads the profile that SNAKEMAKE_PROFILE names, or the shipped one. Raises UserError where no Slurm answers.
+    Raises UserError where no Slurm answers.
     """
-    scale, profile = params.load_scale(scale_name), Path(os.environ.get("SNAKEMAKE_PROFILE", SHIPPED))
+    scale, profile = params.load_scale(scale_name), profile_folder()
     if not shutil.which("sbatch"):
         raise UserError("sbatch is not found: run this on a login node of a Slurm cluster.")
     settings = profile_settings(profile)
@@ -52,8 +53,13 @@ def examine(scale_name: str) -> tuple[list[Nodes], list[str]]:
     if "slurm_account" not in settings and _wants_account():
         missing.append(f"jobs need an account, you have no default: name it as slurm_account in {profile}/config.yaml.")
     if chosen:
-        missing += [f"{rule} {sentence}" for rule in RULES if (sentence := lacks(needs(rule, scale), chosen))]
+        missing += [f"{rule} {sentence}" for rule in jobs_of(scale) if (sentence := lacks(needs(rule, scale), chosen))]
     return chosen, missing
+
+
+def profile_folder() -> Path:
+    """The profile that SNAKEMAKE_PROFILE names, or the shipped one."""
+    return Path(os.environ.get("SNAKEMAKE_PROFILE", SHIPPED))
 
 
 def profile_settings(profile: Path) -> dict[str, str]:

@@ -60,7 +60,7 @@ def train_recall(scale: Scale) -> Needs:
 
 
 def generate_samples(scale: Scale) -> Needs:
-    images = _drawn(scale)
+    images = drawn(scale)
     return _job(scale, images * _seconds(scale), disk=images * _pixels(scale.resolution))
 
 
@@ -68,8 +68,8 @@ def evaluate_samples(scale: Scale) -> Needs:
     part = scale.evaluation
     matrices = (CLASSES[scale.dataset] + scale.snapshots + 10) * MATRIX * (part.extractor != "classifier")
     inception = (part.inception.samples if part.inception else 0) * INCEPTION
-    seconds = _drawn(scale) * _seconds(scale) + matrices + inception
-    features = (2 * _drawn(scale) + IMAGES[scale.dataset]) * _features(scale) * 8 // MB
+    seconds = drawn(scale) * _seconds(scale) + matrices + inception
+    features = (2 * drawn(scale) + IMAGES[scale.dataset]) * _features(scale) * 8 // MB
     return _job(scale, seconds, memory=features)
 
 
@@ -137,6 +137,12 @@ def time_modules(scale: Scale) -> Needs:
     return _job(scale, seconds, memory=0 if scale.gpus else int(1000 * scale.timing.memory_gb))
 
 
+def drawn(scale: Scale) -> int:
+    """How many images of a run are drawn, and seen."""
+    part = scale.evaluation
+    return part.samples * (2 if scale.ema else 1) + (scale.snapshots + 1) * part.snapshot_samples
+
+
 RULES = {
     rule.__name__: rule
     for rule in [
@@ -174,12 +180,6 @@ def _generator(scale: Scale) -> int:
     weights = sum(18 * a * b + 4 * a * b for a, b in zip(channels, [*channels[1:], 3], strict=True))
     conditional = 4 * sum(channels) * CLASSES[scale.dataset]
     return 4 * (weights + conditional + 16 * channels[0] * scale.generator.latent) // MB + 1
-
-
-def _drawn(scale: Scale) -> int:
-    """How many images of a run are drawn, and seen."""
-    part = scale.evaluation
-    return part.samples * (2 if scale.ema else 1) + (scale.snapshots + 1) * part.snapshot_samples
 
 
 def _seconds(scale: Scale) -> float:

@@ -54,3 +54,10 @@ def test_without_slurm_it_says_so(monkeypatch):
     monkeypatch.setenv("PATH", "")
     with pytest.raises(UserError, match="login node"):
         doctor.examine("smoke")
+
+
+def test_the_profile_of_one_s_own_is_the_one_that_is_read_and_named(monkeypatch):
+    monkeypatch.delenv("SNAKEMAKE_PROFILE", raising=False)
+    assert doctor.profile_folder() == doctor.SHIPPED
+    monkeypatch.setenv("SNAKEMAKE_PROFILE", "mine/slurm")
+    assert str(doctor.profile_folder()) == "mine/slurm"

@@ -13,9 +13,10 @@ from pictures import pictures, save
 
 from an import params
 from an.__main__ import main
+from an.data.loading import Prepared
 from an.errors import UserError
 from an.evaluation import extractors, inception
-from an.evaluation.classifier import FeatureClassifier
+from an.evaluation.classifier import FeatureClassifier, fit_classifier
 from an.evaluation.efficientnet import efficientnet_extractor, efficientnet_file
 from an.evaluation.extraction import extract
 from an.evaluation.extractors import NAMES, named_extractor
@@ -226,3 +227,10 @@ def test_weights_of_one_s_own_are_not_efficientnet_s():
 
 def test_the_command_line_knows_every_extractor():
     assert EXTRACTORS == NAMES
+
+
+def test_too_few_images_for_the_classifier_s_batch_are_said_in_a_sentence():
+    few = Prepared(np.zeros((3, 8, 8, 3), np.uint8), np.arange(3), 3, "few")
+    settings = params.load_scale("nano").evaluation.classifier
+    with pytest.raises(UserError, match="batch is 64, and the training split has 3 images"):
+        fit_classifier(settings, few, CPU)

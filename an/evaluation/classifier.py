@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from .. import params, provenance
 from ..data.loading import Prepared, Shuffled, open_split, to_device
+from ..errors import UserError
 from ..progress import progress
 from ..seals import write_sealed
 from ..weights import save_tensors
@@ -60,6 +61,11 @@ def fit_classifier(settings: params.Classifier, train: Prepared, device: torch.d
     torch.manual_seed(0)
     network = FeatureClassifier(settings.channels, train.num_classes).to(device)
     steps = settings.epochs * len(train.labels) // settings.batch
+    if len(train.labels) < settings.batch:
+        raise UserError(
+            f"the classifier's batch is {settings.batch}, and the training split has {len(train.labels)} images: set a "
+            "smaller evaluation.classifier.batch in the scale, or add images."
+        )
     optimizer = torch.optim.AdamW(network.parameters(), settings.lr)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, settings.lr, total_steps=steps)
     batches = Shuffled(len(train.labels), settings.batch, seed=0)

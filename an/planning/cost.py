@@ -8,7 +8,7 @@ import torch
 
 from .. import params
 from ..evaluation.inception import inception_file
-from ..needs import CLASSES, IMAGES, _drawn, needs
+from ..needs import CLASSES, IMAGES, drawn, needs
 from ..status import span
 from .asked import OF_RUNS, jobs_of
 from .counted import training_operations
@@ -53,8 +53,8 @@ def measured_lines(scale_name: str, scale: params.Scale, cores: int) -> list[Lin
     images, beside = IMAGES[scale.dataset], scale.evaluation.inception
     of_class = (scale.evaluation.intra_samples or 0) * (of["image"] + of["seen"])
     work = {
-        "generate_samples": _drawn(scale) * of["image"],
-        "evaluate_samples": _drawn(scale) * of["seen"] + of["distances"],
+        "generate_samples": drawn(scale) * of["image"],
+        "evaluate_samples": drawn(scale) * of["seen"] + of["distances"],
         "evaluate_table2": len(scale.evaluation.table2_classes) * of_class,
         "evaluate_classes": CLASSES[scale.dataset] * of_class,
         "train_classifier": 3 * scale.evaluation.classifier.epochs * images * of["seen"],

@@ -113,14 +113,14 @@ def plan(scale, cores):
 @scale
 def doctor(scale):
     """Say what a Slurm cluster lacks for a scale: account, partition, GPUs, memory, time; exit status 1 if anything."""
-    from ..doctor import examine
+    from ..doctor import examine, profile_folder
 
     nodes, missing = examine(scale)
     for line in (*nodes, *missing):
         click.echo(line)
     if missing:
         raise click.exceptions.Exit(1)
-    click.echo(f"Nothing is missing: SNAKEMAKE_PROFILE=workflow/profiles/slurm snakemake --config scale={scale}")
+    click.echo(f"Nothing is missing: SNAKEMAKE_PROFILE={profile_folder()} snakemake --config scale={scale}")
 
 
 @click.command()
