@@ -523,7 +523,18 @@ def test_weights_of_another_number_of_classes(refused, tmp_path, digits):
     assert "classifier.pt is not of this scale's classifier of 10 classes" in said
 
 
-# 9. A full disk
+# 9. Too little memory, a full disk
+
+
+def test_a_study_that_needs_more_memory_than_there_is_starts_no_job(project):
+    scale = project / "params/scales/nano.yaml"
+    scale.write_text(scale.read_text().replace("memory_gb: 0.1", "memory_gb: 5000.0"))
+    done = snakemake(project, "--config", "scale=nano")
+    sentences = [line for line in (done.stdout + done.stderr).splitlines() if line.startswith("Error: ")]
+    assert done.returncode != 0 and len(sentences) == 1 and "Traceback" not in done.stdout + done.stderr
+    assert "time_modules of scale nano asks for 5001500 MB of memory, and this machine has" in sentences[0]
+    assert not (project / "logs").exists()
+    assert snakemake(project, "--dry-run", "--config", "scale=nano").returncode == 0, "looking at the plan needs none"
 
 
 def test_a_full_disk_before_an_array_is_filled(tmp_path, monkeypatch):

@@ -4,6 +4,7 @@ import gzip
 import hashlib
 import json
 import os
+import threading
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ from sklearn.datasets import load_digits
 
 from an.data.fashion_mnist import FILES, fashion_mnist
 from an.data.imagenet import imagenet
-from an.data.loading import Shuffled, open_split, to_bytes, to_device
+from an.data.loading import ReadAhead, Shuffled, open_split, to_bytes, to_device
 from an.data.preparation import write_arrays
 from an.data.sources import Source, class_folders
 from an.errors import UserError
@@ -77,6 +78,26 @@ def test_shuffled_batches_cover_every_epoch_and_need_no_state():
     assert np.array_equal(Shuffled(10, 4, 3).indices(4), drawn[16:])
     assert not np.array_equal(Shuffled(10, 4, 4).indices(0), drawn[:4])
     assert len(Shuffled(3, 8, 0).indices(0)) == 8
+
+
+def test_what_is_read_ahead_is_what_is_asked_for():
+    """In turn and out of it; the next is there before it is asked for; what cannot be read is an error when it is."""
+    read, third = [], threading.Event()
+
+    def slowly(number):
+        read.append(number)
+        if number == 3:
+            third.set()
+        if number == 9:
+            raise OSError("gone")
+        return number * number
+
+    batches = ReadAhead(slowly)
+    assert [batches(number) for number in (0, 1, 2)] == [0, 1, 4]
+    assert third.wait(10) and read == [0, 1, 2, 3]
+    assert [batches(number) for number in (7, 8, 3)] == [49, 64, 9]
+    with pytest.raises(OSError, match="gone"):
+        batches(9)
 
 
 def test_bytes_survive_the_way_to_the_device_and_back():

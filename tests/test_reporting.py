@@ -441,16 +441,18 @@ def test_the_summary_says_where_an_stands_and_how_certain_that_is(results, tmp_p
     found = {f.title: f.sentence for f in findings("smoke", results, {n: build(n, "smoke", results) for n in TITLES})}
     # FID is 10 + 2 * seed + the row's place: AN's is place 4 of the generation rows, SN-GAN*'s 2, AN's n = 1 5.
     one = found["1. Generation"]
-    assert one.startswith("AN’s FID is 15.00 ± 1.41, place 5 of 7 rows (1 is best): ")
+    assert one.startswith("AN’s FID (lower is better) is 15.00 ± 1.41 over 2 seeds, place 5 of 7 rows (1 is best): ")
     half = 4.30265 * math.sqrt(2)  # Welch's, of two seeds each: two degrees of freedom
     assert f"not decided against SN-GAN* (+2 [{2 - half:+.3g}, +{2 + half:.3g}])" in one
-    assert found["In short"].startswith("Of 7 comparisons with other rows by image quality (tables 1, 3 and 4), AN is")
+    decided = found["In short"]
+    assert decided.startswith("Attentive normalization (AN) neither won nor lost: of 7 comparisons with other rows by ")
+    assert "it is better in 0, worse in 0, and 7 are not decided" in decided
     assert found["2. Classes"] == "Of 8 classes, intra-FID is lowest of SN-GAN in 8, SA-GAN in 0, AN (ours) in 0."
     assert (
         "AN’s PSNR in the hole is 0.50" in found["3. Inpainting"] and "(paired by test image)" in found["3. Inpainting"]
     )
     assert found["5. Time"].startswith("At 128×128 pixels") and "1.0 times as long" in found["5. Time"]
-    assert found["6. Recall"].startswith("AN recalls 0.885 of the far marks’ colours")
+    assert found["6. Recall"].startswith("AN recalls 0.885 ± 0.010 of the far marks’ colours")
     assert "in 88 % [76, 99] of (image, entity) pairs" in found["Regions"]
     flat = read_sealed(results / "an-literal/seed-0/regions.json")
     assert regions_sentence(flat) == "AN's layout is flat (0.001 nats of layout information): it has no regions."

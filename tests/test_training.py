@@ -18,7 +18,7 @@ from an import params
 from an.data.crop_preparation import prepare_crops
 from an.data.loading import open_split
 from an.tracking.events import read_events
-from an.training import checkpoints
+from an.training import checkpoints, loop
 from an.training.adam import Adam
 from an.training.generation import AdversarialTraining
 from an.training.losses import hinge_discriminator, hinge_generator, orthogonality
@@ -118,6 +118,20 @@ def test_a_signal_ends_with_a_checkpoint_of_the_last_step(longer, digits, tmp_pa
     assert load_tensors(checkpoints.states(out / "scratch")[0])["step"] == done["step"]
     assert log.read_text().splitlines()[-1].endswith("the same command goes on from there.")
     assert not list(out.glob("*.pt"))
+
+
+def test_resume_points_lie_no_further_apart_than_some_minutes(longer, digits, tmp_path):
+    def soon():
+        loop.MINUTES = 0.002
+
+    longer(4000, every=4000)
+    out, log = tmp_path / "out", tmp_path / "log"
+    job = start(arguments(digits, out), log, soon)
+    while job.is_alive() and steps_done(out) < 30:
+        time.sleep(0.005)
+    job.kill()
+    job.join()
+    assert 0 < load_tensors(checkpoints.states(out / "scratch")[0])["step"] < 4000
 
 
 def test_a_second_signal_stops_at_once(longer, digits, tmp_path):

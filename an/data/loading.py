@@ -1,7 +1,10 @@
 """How training and evaluation read prepared arrays: memory-mapped, checked, batched, normalized on the device."""
 
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Generic, TypeVar
 
 import numpy as np
 import torch
@@ -10,6 +13,8 @@ from torch import Tensor
 from ..errors import UserError
 from ..files import sha256
 from ..seals import read_sealed
+
+Batch = TypeVar("Batch")
 
 
 @dataclass(frozen=True)
@@ -85,6 +90,25 @@ class Shuffled:
 
     def _permutation(self, epoch: int) -> np.ndarray:
         return np.random.default_rng([self.seed, int(epoch)]).permutation(self.count)
+
+
+class ReadAhead(Generic[Batch]):
+    """What ``read(number)`` returns, of numbers that are asked for in turn: while one is used, a thread reads the next.
+
+    Images that are not in the page cache yet are so read while the device computes.
+    """
+
+    def __init__(self, read: Callable[[int], Batch]):
+        self.read, self.thread = read, ThreadPoolExecutor(1)
+        self.ahead: tuple[int, Future[Batch]] | None = None
+
+    def __call__(self, number: int) -> Batch:
+        """Raises what ``read`` raises for this number."""
+        if self.ahead is None or self.ahead[0] != number:
+            self.ahead = (number, self.thread.submit(self.read, number))
+        batch = self.ahead[1].result()
+        self.ahead = (number + 1, self.thread.submit(self.read, number + 1))
+        return batch
 
 
 def to_device(images: np.ndarray, device: torch.device) -> Tensor:

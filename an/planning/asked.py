@@ -2,8 +2,12 @@
 
 import json
 from collections import Counter
+from pathlib import Path
+
+import psutil
 
 from .. import params
+from ..errors import UserError
 from ..layout import Study
 from ..needs import RULES, needs
 from ..reporting.commands import METADATA
@@ -48,6 +52,29 @@ def jobs_of(scale: params.Scale) -> dict[str, int]:
     once = [rule for task, rules in ONCE.items() if task is None or params.load_rows(task, scale) for rule in rules]
     jobs = Counter(once) + found
     return {rule: jobs[rule] for rule in RULES if jobs.get(rule)}
+
+
+def check_memory(scale_name: str) -> None:
+    """Raise UserError where a job asks for more memory than this machine, or this process's control group, has."""
+    rule, memory = most_memory(params.load_scale(scale_name))
+    if memory > (there := memory_there()):
+        raise UserError(
+            f"{rule} of scale {scale_name} asks for {memory} MB of memory, and this machine has {there}: take a larger "
+            "one, or submit jobs to those of a cluster (docs/cluster.md)."
+        )
+
+
+def most_memory(scale: params.Scale) -> tuple[str, int]:
+    """The rule whose jobs ask for most, and how many MB."""
+    return max(((rule, needs(rule, scale).mem_mb) for rule in jobs_of(scale)), key=lambda asks: asks[1])
+
+
+def memory_there() -> int:
+    """MB of it."""
+    there, limit = psutil.virtual_memory().total, Path("/sys/fs/cgroup/memory.max")
+    if limit.exists() and (bytes_of := limit.read_text().strip()).isdigit():
+        there = min(there, int(bytes_of))
+    return there // 1_000_000
 
 
 def minutes(scale_name: str) -> dict[str, float]:

@@ -10,7 +10,7 @@ from .. import params
 from ..evaluation.inception import inception_file
 from ..needs import CLASSES, IMAGES, drawn, needs
 from ..status import span
-from .asked import OF_RUNS, jobs_of
+from .asked import OF_RUNS, jobs_of, memory_there, most_memory
 from .counted import training_operations
 from .measured import REPEATS, measured
 
@@ -107,10 +107,9 @@ def room(scale: params.Scale) -> list[str]:
     """Disk and memory, as an/needs.py computes them."""
     of_rules = {rule: (needs(rule, scale), count) for rule, count in jobs_of(scale).items()}
     gigabytes = sum((need.disk_mb - 100) * count for need, count in of_rules.values()) / 1000
-    largest = max(need.mem_mb for need, _ in of_rules.values()) / 1000
     return [
         f"disk: up to {gigabytes:.1f} GB; as much again in DVC's cache where dvc records it",
-        f"memory: up to {largest:.1f} GB for a job",
+        f"memory: up to {most_memory(scale)[1] / 1000:.1f} GB for a job",
     ]
 
 
@@ -133,6 +132,9 @@ def missing(scale: params.Scale) -> list[str]:
         evaluation.inception_weights or inception_file()
     ):
         lacking.append("Inception's weights (make inception)")
+    rule, memory = most_memory(scale)
+    if memory > (there := memory_there()):
+        lacking.append(f"{memory / 1000:.1f} GB of memory for {rule}, of which this machine has {there / 1000:.1f}")
     if scale.gpus > torch.cuda.device_count():
         lacking.append(f"{scale.gpus} GPU(s), of which this machine has {torch.cuda.device_count()}")
     return lacking

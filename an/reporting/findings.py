@@ -65,12 +65,17 @@ def _quality(table: int, built: Table, labels: dict[str, str]) -> str | None:
     place = 1 + sum(cell.mean < column[OURS].mean for cell in column.values() if cell.n)
     name = "FID on Inception’s features" if metric == "fid_inception" else "FID"
     others = [compared(column[OURS], column[row], labels[row]) for row in AGAINST[table] if row in column]
-    return f"AN’s {name} is {column[OURS]}, place {place} of {len(column)} rows (1 is best): {'; '.join(others)}."
+    seeds = "a single seed" if column[OURS].n == 1 else f"{column[OURS].n} seeds"
+    return (
+        f"AN’s {name} (lower is better) is {column[OURS]} over {seeds}, place {place} of {len(column)} rows (1 is best)"
+        f": {'; '.join(others)}."
+    )
 
 
 def compared(ours: Cell, other: Cell, label: str, higher_is_better: bool = False) -> str:
     """Whether AN is better, by Welch's interval of the difference, which is AN's less the other's."""
-    return f"{standing(ours, other, higher_is_better)} {label} ({difference(ours.values, other.values)})"
+    alone = ", of a single seed" if min(ours.n, other.n) == 1 else ""
+    return f"{standing(ours, other, higher_is_better)} {label} ({difference(ours.values, other.values)}{alone})"
 
 
 def standing(ours: Cell, other: Cell, higher_is_better: bool = False) -> str:
@@ -92,9 +97,16 @@ def in_short(tables: dict[int, Table]) -> str:
     if 3 in tables and (INPAINTING, "psnr_hole") in tables[3].cells:
         said.append(standing(tables[3].cells[INPAINTING, "psnr_hole"], tables[3].cells["ca", "psnr_hole"], True))
     better, worse, open_ = (said.count(each) for each in ("better than", "worse than", "not decided against"))
+    verdict = {
+        (False, False): "neither won nor lost",
+        (True, False): "won where that is decided",
+        (False, True): "lost where that is decided",
+        (True, True): "won some and lost some",
+    }[better > 0, worse > 0]
     return (
-        f"Of {len(said)} comparisons with other rows by image quality (tables 1, 3 and 4), AN is better in {better}, "
-        f"worse in {worse}, and {open_} are not decided. Differences are AN’s less the other’s, with 95 % intervals."
+        f"Attentive normalization (AN) {verdict}: of {len(said)} comparisons with other rows by image quality (tables "
+        f"1, 3 and 4), it is better in {better}, worse in {worse}, and {open_} are not decided. In brackets: AN’s "
+        "value less the other’s, and the 95 % interval of that over seeds."
     )
 
 
@@ -140,5 +152,5 @@ def _timing(table: int, built: Table, labels: dict[str, str]) -> str | None:
 
 def _recall(table: int, built: Table, labels: dict[str, str]) -> str:
     column = {row: built.cells[row, "accuracy"] for row in labels}
-    others = "; ".join(f"{labels[row]} {number(column[row].mean, 3)}" for row in AGAINST[table] if row in column)
-    return f"AN recalls {number(column[RECALL].mean, 3)} of the far marks’ colours (chance is 0.125); {others}."
+    others = "; ".join(f"{labels[row]} {column[row]}" for row in AGAINST[table] if row in column)
+    return f"AN recalls {column[RECALL]} of the far marks’ colours (chance is 0.125); {others}."

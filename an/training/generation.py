@@ -12,7 +12,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from .. import params
 from ..code import code_digest
-from ..data.loading import Prepared, Shuffled, moved, open_split, to_device
+from ..data.loading import Prepared, ReadAhead, Shuffled, moved, open_split, to_device
 from ..layout import AVERAGED, snapshot_name
 from ..models import build_discriminator, build_generator
 from ..models.attention import sampling_steps, set_sampling
@@ -60,6 +60,7 @@ class AdversarialTraining:
         origin = {"seed": seed, "data": data.sha256, "code": code_digest("training.generation:train")}
         self.settings = {**params.training_settings(row, scale), **origin}
         self.batches, self.rows = Shuffled(len(data.labels), self.recipe.batch, seed), replicas.rows(self.recipe.batch)
+        self.real = ReadAhead(self._read)
         torch.manual_seed(seed)
         order = torch.channels_last
         self.generator = build_generator(row, scale, data.num_classes).to(device).to(memory_format=order)
@@ -102,6 +103,11 @@ class AdversarialTraining:
             self.average.update_parameters(self.generator)
         return {"generator": generator_loss, "discriminator": discriminator_loss}, measures | more
 
+    def _read(self, number: int) -> tuple[np.ndarray, np.ndarray]:
+        """Images and labels of this replica's rows of a batch."""
+        index = self.batches.indices(number)[self.rows]
+        return self.data.images[index], self.data.labels[index]
+
     def _drawn(self) -> tuple[Tensor, Tensor]:
         """Latents, and the labels, uniform, that images are asked for; this replica's rows."""
         batch = self.recipe.batch
@@ -109,9 +115,8 @@ class AdversarialTraining:
 
     def discriminator_step(self, number: int, factor: float, measured: bool) -> tuple[Tensor, dict]:
         """One update of the discriminator, on data batch ``number`` and as many fakes, in one pass."""
-        index = self.batches.indices(number)[self.rows]
-        real = to_device(self.data.images[index], self.device)
-        real_labels = moved(self.data.labels[index], self.device)
+        images, image_labels = self.real(number)
+        real, real_labels = to_device(images, self.device), moved(image_labels, self.device)
         z, fake_labels = self._drawn()
         self.discriminator.requires_grad_(True)
         with self.autocast():

@@ -29,6 +29,8 @@ from . import checkpoints
 from .replicas import Replicas, joined
 from .stopping import Stop
 
+MINUTES = 10  # after which a training writes a resume point, however many steps apart they are meant to be
+KEEP = 1  # among what replicas agree on, below all exit statuses of a stop
 ALIKE = 0.05  # grey levels: generated images that differ less than this have collapsed to one
 
 
@@ -41,7 +43,7 @@ class Job(Protocol):
     modules: dict  # by name, what a resume point keeps
     steps: int
     snapshots_at: list[int]  # after how many steps the network is kept, in order
-    checkpoint_every: int
+    checkpoint_every: int  # steps between resume points, which are also written every MINUTES
     log_every: int
 
     @property
@@ -168,15 +170,16 @@ def _go(
     keep: Callable[..., None],
 ) -> tuple[int, str | None]:
     """Do steps until the last, a divergence or a stop; return the last step done and why it diverged, if it did."""
-    step, started = first, time.perf_counter()
+    step, started, last_kept = first, time.perf_counter(), time.perf_counter()
     finite = torch.ones((), dtype=torch.bool, device=job.device)
     for step, index in enumerate(bar, start=first + 1):
         logged, due = step % job.log_every == 0 or step == job.steps, step % job.checkpoint_every == 0
         losses, measures = job.advance(index, logged)
         finite &= torch.isfinite(torch.stack(list(losses.values()))).all()
-        stopped = job.replicas.highest(stop.status()) > 0
-        snapshot = step in job.snapshots_at
-        kept = snapshot or due or step == job.steps or stopped
+        lapsed = time.perf_counter() - last_kept > 60 * MINUTES
+        asked = job.replicas.highest(stop.status() or KEEP * lapsed)
+        stopped, snapshot = asked > KEEP, step in job.snapshots_at
+        kept = snapshot or due or step == job.steps or asked >= KEEP
         if logged or kept:  # the only waits for the device
             values = {name: float(value) for name, value in (losses | measures).items()}
             reason = _divergence(finite, values, job.modules if kept else {})
@@ -188,6 +191,7 @@ def _go(
             bar.set_postfix({name: values[name] for name in losses}, refresh=False)
         if kept:
             keep(step, inspected=snapshot or due)
+            last_kept = time.perf_counter()
         if stopped:
             break
     return step, None

@@ -17,6 +17,7 @@ from an.errors import UserError
 from an.files import sha256
 from an.layout import AVERAGED, IMAGES, Run, Study
 from an.needs import needs
+from an.planning.asked import check_memory
 from an.reporting.figures.captions import CAPTIONS, LOOKED_AT
 
 try:
@@ -61,11 +62,13 @@ def option(name, value):
 
 
 def data_there(task):
-    """As an input function: of no files, but an error before any job starts where a target needs data that are not."""
+    """As an input function: of no files, but an error before any job starts where a target lacks data or memory."""
 
     def look(wildcards):
         try:
             params.check_data(SCALE_NAME, task)
+            if workflow.local_exec and not workflow.dryrun:
+                check_memory(REPORTED)
         except UserError as error:
             raise SystemExit(f"Error: {error}")  # Snakemake adds a traceback to other errors of input functions
         return []

@@ -23,7 +23,9 @@ def figure1(scale_name: str) -> Drawn:
     scale = params.load_scale(scale_name)
     names = list(params.load_rows("generation", scale))
     name = OURS if OURS in names else names[0]
-    return samples_by_class(scale_name, generated(scale_name, name), name)
+    drawn = samples_by_class(scale_name, generated(scale_name, name), name)
+    drawn.figure.axes[0].set_title(first_labels("generation", scale_name)[name])
+    return drawn
 
 
 def samples_by_class(scale_name: str, images: np.ndarray, name: str, titles: list[str] | None = None) -> Drawn:
