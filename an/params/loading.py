@@ -4,6 +4,7 @@ import difflib
 import os
 import re
 from collections.abc import Iterable
+from functools import cache
 from pathlib import Path
 from typing import Literal, TypeVar, overload
 
@@ -168,10 +169,16 @@ class UniqueKeys(yaml.SafeLoader):
         return node
 
 
+@cache
+def _values(text: str):
+    """What a file's text says; the workflow asks for the same one many times, and YAML is slow to read."""
+    return yaml.load(text, UniqueKeys)
+
+
 def _load(path: Path, adapter: TypeAdapter[Content]) -> Content:
     shown = path.relative_to(FOLDER.parent)
     try:
-        return adapter.validate_python(yaml.load(path.read_text(encoding="utf-8"), UniqueKeys))
+        return adapter.validate_python(_values(path.read_text(encoding="utf-8")))
     except FileNotFoundError:
         raise UserError(f"{path} is missing: AN_PARAMS names a folder with rows.yaml and scales/.") from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:

@@ -104,9 +104,10 @@ def plan(scale, cores):
     Steps and images are timed on this machine for about a minute; for a scale whose GPU it lacks, their arithmetic is
     counted instead.
     """
-    from ..planning import plan
+    from ..planning.asked import asked
+    from ..planning.cost import cost
 
-    click.echo(plan(scale, cores or len(os.sched_getaffinity(0))))
+    click.echo(f"{asked(scale)}\n\n{cost(scale, cores or len(os.sched_getaffinity(0)))}")
 
 
 @click.command()
