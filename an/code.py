@@ -8,6 +8,8 @@ runs.
 import ast
 import hashlib
 import io
+import json
+import os
 import tokenize
 from collections.abc import Iterable, Iterator
 from functools import cache
@@ -16,6 +18,7 @@ from pathlib import Path
 from typing import NamedTuple, TypeGuard
 
 PACKAGE = Path(__file__).resolve().parent
+KEPT = Path("scratch/code-digests.json")  # below the working folder
 
 # What cannot change a result, by module, or by module and name. It is not followed.
 LEFT_OUT = {
@@ -30,6 +33,7 @@ LEFT_OUT = {
     "training.turns": "has a trainer wait for another of the same run, whose result it then leaves as it is",
     "training.stopping": "stops a training, which then goes on to the same bits",
     "params.loading:_load": "reads params/; each rule's settings are the values as it reads them",
+    "params.loading:_values": "is how _load reads YAML",
     "params.loading:UniqueKeys": "is how _load reads YAML",
     "params.loading:load_scale": "likewise",
     "params.loading:base_of": "names the scale whose files a tier shares",
@@ -46,6 +50,8 @@ FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 EFFECTS = "<module>"  # names a module's statements that define nothing, and run when it is imported
 
+asked: dict[str, str] = {}  # the digests that this process was asked for, by what of
+
 Place = tuple[str, str]  # a module, by its dotted name below the package, and a name in it
 
 
@@ -57,13 +63,49 @@ class Module(NamedTuple):
     imports: dict[str, Place | None]  # None: of another package
 
 
-@cache
 def code_digest(*entries: str, files: tuple[str, ...] = ()) -> str:
     """16 hex digits of the code behind functions such as "training.generation:train", and of files of the package.
 
     They change with the source of any definition that an entry can reach, its comments, docstrings and blank lines
     aside. Raises ValueError for an entry that is not there.
+
+    Each job asks, and following names takes it as long as it needs to begin. So the workflow keeps digests for its
+    jobs, and they hold for sources of the same sizes and times.
     """
+    name = " ".join([*entries, *sorted(files)])
+    asked[name] = _kept_digests().get(name) or computed_digest(*entries, files=files)
+    return asked[name]
+
+
+def keep_digests() -> None:
+    """Keep the digests that this process was asked for, in the working folder."""
+    if asked.items() <= _kept_digests().items():
+        return
+    KEPT.parent.mkdir(exist_ok=True)
+    temporary = KEPT.with_name(f"{KEPT.name}.{os.getpid()}")
+    temporary.write_text(json.dumps({"sources": _state_of_sources(), "digests": asked}))
+    temporary.replace(KEPT)
+
+
+@cache
+def _kept_digests() -> dict[str, str]:
+    try:
+        kept = json.loads(KEPT.read_text())
+        return kept["digests"] if kept["sources"] == _state_of_sources() else {}
+    except (OSError, ValueError):
+        return {}
+
+
+@cache
+def _state_of_sources() -> str:
+    files = [file for file in sorted(PACKAGE.rglob("*.*")) if "__pycache__" not in file.parts]
+    states = [f"{file} {(stat := file.stat()).st_size} {stat.st_mtime_ns}" for file in files]
+    return hashlib.sha256("\n".join(states).encode()).hexdigest()
+
+
+@cache
+def computed_digest(*entries: str, files: tuple[str, ...] = ()) -> str:
+    """``code_digest``, by reading the sources."""
     digest = hashlib.sha256()
     for module, name in sorted(reached(*entries)):
         digest.update(f"{module}:{name}\0{text(module, name)}\0".encode())

@@ -57,7 +57,7 @@ RULES = rules()
 
 
 def digests() -> dict[str, str]:
-    return {rule: code.code_digest(*entries, files=files) for rule, (_, entries, files) in RULES.items()}
+    return {rule: code.computed_digest(*entries, files=files) for rule, (_, entries, files) in RULES.items()}
 
 
 def closures() -> dict[str, set]:
@@ -65,7 +65,7 @@ def closures() -> dict[str, set]:
 
 
 def forget() -> None:
-    for cached in (code.code_digest, code.parsed, code._uses, code._methods):
+    for cached in (code.computed_digest, code.parsed, code._uses, code._methods):
         cached.cache_clear()
 
 
@@ -329,6 +329,38 @@ def test_a_wrong_entry_is_named(entry):
         code.code_digest(entry)
 
 
+KEPT_DIGESTS = """
+from an import code
+print(code.code_digest("training.generation:train"))
+print(code.code_digest("reporting.render:render", files=("reporting/page.js",)))
+print(code.computed_digest.cache_info().misses)
+code.keep_digests()
+"""
+
+
+def test_digests_are_kept_until_a_source_changes(tmp_path):
+    """By another process; a damaged file costs time alone."""
+    package = Path(shutil.copytree(code.PACKAGE, tmp_path / "an"))
+    losses, page, kept = package / "training/losses.py", package / "reporting/page.js", tmp_path / code.KEPT
+
+    def asked() -> list[str]:
+        done = subprocess.run([sys.executable, "-c", KEPT_DIGESTS], cwd=tmp_path, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        return done.stdout.split()
+
+    *first, computed = asked()
+    assert computed == "2" and first[0] == code.computed_digest("training.generation:train")
+    assert asked() == [*first, "0"]
+    kept.write_text(kept.read_text()[:20])
+    assert asked() == [*first, "2"]
+    losses.write_text(losses.read_text().replace("relu(1 - real)", "relu(2 - real)"))
+    of_training, of_page, computed = asked()
+    assert of_training != first[0] and of_page == first[1] and computed == "2"
+    page.write_text(page.read_text() + "// planted")
+    assert asked()[0] == of_training and asked()[1] != of_page
+    assert [file.name for file in kept.parent.iterdir()] == [kept.name]
+
+
 def test_the_jobs_of_training_use_their_rules_digest():
     for task, rule in {"generation": "train_gan", "inpainting": "train_inpainting", "recall": "train_recall"}.items():
         (entry,) = RULES[rule][1]
@@ -337,14 +369,14 @@ def test_the_jobs_of_training_use_their_rules_digest():
 
 DIGESTS = """
 import io, sys, time, tokenize
-from an.code import PACKAGE, code_digest
+from an.code import PACKAGE, computed_digest
 assert "torch" not in sys.modules
 started = time.process_time()
 for file in PACKAGE.rglob("*.py"):
     list(tokenize.generate_tokens(io.StringIO(file.read_text()).readline))
 read = time.process_time()
 for entries, files in {calls}:
-    print(code_digest(*entries, files=files))
+    print(computed_digest(*entries, files=files))
 print((time.process_time() - read) / (read - started))
 """
 

@@ -12,7 +12,7 @@ from snakemake.exceptions import WorkflowError
 sys.path.insert(0, os.getcwd())
 
 from an import params, takeover, terminal
-from an.code import code_digest
+from an.code import code_digest, keep_digests
 from an.errors import UserError
 from an.files import sha256
 from an.layout import AVERAGED, IMAGES, Run, Study
