@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import time
 from pathlib import Path
 from typing import NamedTuple
@@ -105,7 +106,7 @@ def watch(scale_name: str, seconds: float) -> None:
     while True:
         click.clear()
         lines = table(scale_name).splitlines()
-        click.echo("\n".join(lines[: os.get_terminal_size().lines - 2]))
+        click.echo("\n".join(lines[: shutil.get_terminal_size().lines - 2]))
         time.sleep(seconds)
 
 

@@ -32,6 +32,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: item.path not in first)
 
 
+def pytest_xdist_auto_num_workers() -> int:
+    """A process more than there are cores: tests often wait, for servers, Slurm and what they have killed."""
+    return (os.cpu_count() or 1) + 1
+
+
 @pytest.fixture(autouse=True)
 def as_before():
     """Denormal numbers count again after a verb ran in this process; Hypothesis draws none without them."""

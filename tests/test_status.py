@@ -2,10 +2,13 @@
 
 import json
 import os
+import subprocess
+import sys
 import time
 from pathlib import Path
 
 import pytest
+from conftest import ROOT
 from conftest import an as run_verb
 
 from an import params
@@ -104,6 +107,15 @@ def test_two_hundred_runs_are_shown_within_a_second_in_eighty_columns(study, mon
     shown = table("nano")
     assert time.perf_counter() - began < 1
     assert shown.count("199900/1000000") == len(runs) and max(map(len, shown.splitlines())) <= 80
+
+
+def test_watching_without_a_terminal_shows_as_much_as_a_usual_one_holds(study):
+    command = [sys.executable, "-m", "an", "status", "--scale", "nano", "--watch", "60"]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=study, env=environment) as watched:
+        shown = [watched.stdout.readline() for _ in range(22)]  # of a terminal of 24 lines
+        watched.terminate()
+    assert shown[0].startswith("nano: ") and not shown[-1].startswith("Traceback")
 
 
 def test_the_verb_refuses_an_unknown_scale(tmp_path):
