@@ -95,7 +95,7 @@ class Shuffled:
 class ReadAhead(Generic[Batch]):
     """What ``read(number)`` returns, of numbers that are asked for in turn: while one is used, a thread reads the next.
 
-    Images that are not in the page cache yet are so read while the device computes.
+    A device so waits for no images (benchmarks/loading.py).
     """
 
     def __init__(self, read: Callable[[int], Batch]):
