@@ -81,6 +81,13 @@ def content(file: Path):
     return file.read_bytes()
 
 
+def test_the_workflow_starts_without_torch():
+    """Which takes longer to import than all else that a start does, in every job on a cluster too."""
+    imports = re.findall(r"^from an.*", (ROOT / "workflow/rules/common.smk").read_text(), re.MULTILINE)
+    program = "\n".join([*imports, "import sys", "assert 'torch' not in sys.modules"])
+    assert imports and subprocess.run([sys.executable, "-c", program], cwd=ROOT).returncode == 0
+
+
 def test_two_clones_make_the_same_files(finished, tmp_path):
     """Rows of every task, in another folder and without DVC; a smoke run and `an verify` compare them all."""
     clone, rows = tmp_path / "another" / "folder", ["sngan", "an", "recall-an"]
