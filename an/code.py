@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import NamedTuple, TypeGuard
 
 PACKAGE = Path(__file__).resolve().parent
-KEPT = Path("scratch/code-digests.json")  # below the working folder
+KEPT = Path(".snakemake/code-digests.json")  # in the working folder
 
 # What cannot change a result, by module, or by module and name. It is not followed.
 LEFT_OUT = {

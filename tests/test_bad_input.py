@@ -535,6 +535,9 @@ def test_a_study_that_needs_more_memory_than_there_is_starts_no_job(project):
     assert "time_modules of scale nano asks for 5001500 MB of memory, and this machine has" in sentences[0]
     assert not (project / "logs").exists()
     assert snakemake(project, "--dry-run", "--config", "scale=nano").returncode == 0, "looking at the plan needs none"
+    said = ["--set-resources", "time_modules:mem_mb=100"]
+    done = snakemake(project, "data/digits-32/manifest.json", "--config", "scale=nano", *said)
+    assert done.returncode == 0, "who says what it needs is believed"
 
 
 def test_a_full_disk_before_an_array_is_filled(tmp_path, monkeypatch):

@@ -2,6 +2,8 @@
 
 import json
 from collections import Counter
+from collections.abc import Collection
+from operator import itemgetter
 from pathlib import Path
 
 import psutil
@@ -54,19 +56,23 @@ def jobs_of(scale: params.Scale) -> dict[str, int]:
     return {rule: jobs[rule] for rule in RULES if jobs.get(rule)}
 
 
-def check_memory(scale_name: str) -> None:
-    """Raise UserError where a job asks for more memory than this machine, or this process's control group, has."""
-    rule, memory = most_memory(params.load_scale(scale_name))
+def check_memory(scale_name: str, given: Collection[str] = ()) -> None:
+    """Raise UserError where a job asks for more memory than this machine, or this process's control group, has.
+
+    Of rules that are ``given`` people have said themselves what they need.
+    """
+    rule, memory = most_memory(params.load_scale(scale_name), given)
     if memory > (there := memory_there()):
         raise UserError(
             f"{rule} of scale {scale_name} asks for {memory} MB of memory, and this machine has {there}: take a larger "
-            "one, or submit jobs to those of a cluster (docs/cluster.md)."
+            "one, submit jobs to those of a cluster (docs/cluster.md), or, of fewer images than the set has, say what "
+            f"it needs (--set-resources {rule}:mem_mb=...)."
         )
 
 
-def most_memory(scale: params.Scale) -> tuple[str, int]:
-    """The rule whose jobs ask for most, and how many MB."""
-    return max(((rule, needs(rule, scale).mem_mb) for rule in jobs_of(scale)), key=lambda asks: asks[1])
+def most_memory(scale: params.Scale, given: Collection[str] = ()) -> tuple[str, int]:
+    """The rule whose jobs ask for most, of those that are not ``given``, and how many MB."""
+    return max(((rule, needs(rule, scale).mem_mb) for rule in jobs_of(scale) if rule not in given), key=itemgetter(1))
 
 
 def memory_there() -> int:

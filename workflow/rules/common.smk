@@ -68,7 +68,7 @@ def data_there(task):
         try:
             params.check_data(SCALE_NAME, task)
             if workflow.local_exec and not workflow.dryrun:
-                check_memory(REPORTED)
+                check_memory(REPORTED, given=workflow.resource_settings.overwrite_resources)
         except UserError as error:
             raise SystemExit(f"Error: {error}")  # Snakemake adds a traceback to other errors of input functions
         return []
