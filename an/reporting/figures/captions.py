@@ -14,7 +14,7 @@ class Caption(NamedTuple):
 CAPTIONS = {
     "1": Caption(
         "Figure 1. Generated images",
-        "By the row that stands above them: a line for each class, the first random seeds, none chosen.",
+        "By one row, AN where the scale has it: a line for each class, the first random seeds, none chosen.",
     ),
     "7": Caption(
         "Figure 7. Generated images of every row",
