@@ -9,7 +9,7 @@ from conftest import copy_project
 from an.tracking.events import read_events
 
 ROWS = ["recall-an", "recall-in", "recall-none"]
-STEPS = 400
+STEPS = 800
 WANTED = ["reports/long/table6.md", "--config", "scale=long"]
 
 
