@@ -10,6 +10,7 @@ from an.tracking.events import read_events
 
 ROWS = ["recall-an", "recall-in", "recall-none"]
 STEPS = 800
+LONGER = 4000  # so that a training is still at work when a second snakemake has begun
 WANTED = ["reports/long/table6.md", "--config", "scale=long"]
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from conftest import dvc, git, installed
-from long_study import ROWS, WANTED, long_study, steps, trained_once, wait
+from long_study import LONGER, ROWS, WANTED, long_study, steps, trained_once, wait
 from slurm import MISSING, Slurm
 from test_workflow import content, made
 
@@ -50,14 +50,15 @@ def submitted(project: Path) -> int:
     return project.with_suffix(".log").read_text().count("has been submitted with SLURM jobid")
 
 
-def test_killed_snakemake_goes_on_by_the_same_command_and_submits_nothing_twice(slurm, study):
+def test_killed_snakemake_goes_on_by_the_same_command_and_submits_nothing_twice(slurm, tmp_path):
+    study = long_study(tmp_path / "project", LONGER)
     first = snakemake(slurm, study, *WANTED)
     wait(lambda: any(steps(study, row) for row in ROWS) or first.poll() is not None)
     first.kill()
     first.wait()
     said = finish(snakemake(slurm, study, *WANTED), study)
     assert "of a run that was killed" in said and submitted(study) == len(ROWS)
-    assert all(trained_once(study, row) for row in ROWS)
+    assert all(trained_once(study, row, LONGER) for row in ROWS)
     assert "Nothing to be done" in finish(snakemake(slurm, study, *WANTED), study)
 
 

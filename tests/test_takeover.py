@@ -6,11 +6,10 @@ from pathlib import Path
 
 import pytest
 from conftest import installed
-from long_study import long_study, steps, trained_once, wait
+from long_study import LONGER, long_study, steps, trained_once, wait
 
 pytestmark = pytest.mark.slow
 ROW = "recall-an"
-LONGER = 4000  # steps, so that the trainer is still at work when a second snakemake has begun
 REPORT = f"results/long/{ROW}/seed-0/training.json"
 
 
