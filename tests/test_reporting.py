@@ -1,6 +1,7 @@
 """Tables from result files: what is shown, what is exact, what is refused."""
 
 import base64
+import dataclasses
 import io
 import json
 import math
@@ -20,7 +21,7 @@ from an.errors import UserError
 from an.layout import Study
 from an.reporting.cells import Cell
 from an.reporting.explain import explain
-from an.reporting.findings import findings, regions_sentence
+from an.reporting.findings import compared, findings, in_short, regions_sentence
 from an.reporting.page import PAPER, best, embedded
 from an.reporting.render import render, render_index
 from an.reporting.summary import summarise_scores
@@ -456,6 +457,30 @@ def test_the_summary_says_where_an_stands_and_how_certain_that_is(results, tmp_p
     assert "in 88 % [76, 99] of (image, entity) pairs" in found["Regions"]
     flat = read_sealed(results / "an-literal/seed-0/regions.json")
     assert regions_sentence(flat) == "AN's layout is flat (0.001 nats of layout information): it has no regions."
+
+
+@pytest.mark.parametrize(
+    ("decided", "verdict"),
+    [
+        (["better than"], "won where that is decided: of 7 comparisons"),
+        (["worse than"], "lost where that is decided: of 7 comparisons"),
+        (["better than", "worse than"], "won some and lost some: of 7 comparisons"),
+    ],
+)
+def test_the_first_sentence_is_what_was_decided(results, monkeypatch, decided, verdict):
+    found = iter([*decided, *["not decided against"] * 7])
+    monkeypatch.setattr("an.reporting.findings.standing", lambda *compared: next(found))
+    said = in_short({number: build(number, "smoke", results) for number in (1, 3, 4)})
+    assert said.startswith(f"Attentive normalization (AN) {verdict} ")
+    better, worse = (decided.count(each) for each in ("better than", "worse than"))
+    assert f"better in {better}, worse in {worse}, and {7 - better - worse} are not decided" in said
+
+
+def test_a_difference_of_a_single_seed_says_so(results):
+    cells = build(4, "smoke", results).cells
+    alone = dataclasses.replace(cells["an", "fid"], measurements=cells["an", "fid"].measurements[:1])
+    assert compared(alone, cells["an-n1", "fid"], "AN (n = 1)").endswith(", of a single seed)")
+    assert "seed" not in compared(cells["an", "fid"], cells["an-n1", "fid"], "AN (n = 1)")
 
 
 def test_best_values_are_of_each_column_or_class(results):
