@@ -31,6 +31,7 @@ PROTOCOL = {
 }
 
 
+GENERATION = params.load_rows("generation", params.load_scale("smoke"))
 SEEDS = (0, 1, 2)  # that there are results of; which of them a table shows is the scale's choice
 
 
@@ -161,7 +162,7 @@ def make_study(folder: Path, *lines: list[str]) -> None:
 
 def make_results(folder: Path) -> Path:
     """Made-up results of every row at smoke scale: FID is 10 + 2 * seed + the row's place in params/rows.yaml."""
-    for place, name in enumerate(params.load_rows("generation")):
+    for place, name in enumerate(GENERATION):
         for seed in SEEDS:
             metrics = {"fid": 10.0 + place + 2 * seed, "intra_fid": 20.0, "inception_score": 5.0, "iterations": 60}
             run = {

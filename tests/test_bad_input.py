@@ -347,7 +347,7 @@ def test_a_merged_key_may_be_given_again_and_a_file_must_be_text(edit):
 
 # 5. The workflow's --config
 
-SCALES = "params/scales/ has bench, laptop, nano, paper, paper-core, smoke."
+SCALES = "params/scales/ has bench, laptop, nano, paper, paper-core, paper-sagan-64, smoke."
 
 
 @pytest.mark.parametrize(

@@ -135,7 +135,7 @@ def verbs() -> list[tuple[str, list]]:
         ("extract_reference", ["reference", *nano, *gpus]),
     ]
     rules = {"generation": "train_gan", "inpainting": "train_inpainting", "recall": "train_recall"}
-    for name, row in params.load_rows().items():
+    for name, row in params.load_rows(scale=params.load_scale("nano")).items():
         lines.append((rules[row.task], ["train", "--row", name, *nano, *gpus]))
     an, inpainting = ("--row", "an", *nano), ("--row", "an-inpainting", *nano)
     lines += [

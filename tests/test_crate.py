@@ -19,6 +19,7 @@ from an.reporting.commands import METADATA, _name
 from an.seals import write_sealed
 
 SMOKE, SCALE = Study("smoke"), params.load_scale("smoke")
+ROWS = params.load_rows(scale=SCALE)
 TABLES = [["table", "--table", str(table)] for table in range(1, 7)]
 DIVERGED = Run("smoke", "recall-none", 1)
 VALIDATOR = ROOT / ".venv-crate/bin/python"
@@ -40,7 +41,7 @@ def study(tmp_path_factory):
         make_results(SMOKE.results)
         prepare(SCALE.dataset, SCALE.resolution, SCALE.data_of("generation"))
         prepare_crops("textures", SCALE.inpainting.resolution, SCALE.data_of("inpainting"), test_crops=2)
-        for name, row in params.load_rows(scale=SCALE).items():
+        for name, row in ROWS.items():
             for seed in SCALE.seeds_of(name, row):
                 run = Run("smoke", name, seed)
                 made = {**TRAINED["training"], "events_sha256": sha256(run.events)}
@@ -92,7 +93,7 @@ def test_every_file_is_listed_with_its_checksum(study, entities):
     assert there == files.keys() | {"ro-crate-metadata.json"}
     assert {name: sha256(study / "packed" / name) for name in files} == {n: e["sha256"] for n, e in files.items()}
     assert set(ids(entities["./"]["hasPart"])) == files.keys()
-    runs = [Run("smoke", name, seed) for name, row in params.load_rows().items() for seed in SCALE.seeds_of(name, row)]
+    runs = [Run("smoke", name, seed) for name, row in ROWS.items() for seed in SCALE.seeds_of(name, row)]
     assert {str(file) for run in runs for file in (run.training, run.metrics, run.events)} <= there
     assert {str(SMOKE.page), f"{SMOKE.table(1)}.md", "requirements.lock", "params/scales/smoke.yaml"} <= there
     assert not [name for name in there if name.endswith((".pt", ".npy", ".npz"))]

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.image import imread
-from result_files import make_results, make_study, two_seeds
+from result_files import GENERATION, make_results, make_study, two_seeds
 
 from an import params
 from an.errors import UserError
@@ -57,11 +57,9 @@ def test_the_same_results_give_the_same_bytes(drawn, monkeypatch):
 def test_samples_stand_by_class_and_row(drawn):
     first, every = numbers(drawn, "1"), numbers(drawn, "7")
     assert set(first.row) == {"an"} and len(first) == 120 and (first["class"] == first.image % 10).all()
-    assert (
-        list(every.row.unique()) == list(params.load_rows("generation")) and (every.groupby("row").size() == 20).all()
-    )
+    assert list(every.row.unique()) == list(GENERATION) and (every.groupby("row").size() == 20).all()
     picture = (255 * imread(drawn / SMOKE.figure("7"))[..., :3]).round().astype(int)
-    place = list(params.load_rows("generation")).index("an-gn")
+    place = list(GENERATION).index("an-gn")
     assert (picture == 10 * place).all(2).sum() > 1000, "the grey of the last row"
 
 
@@ -69,7 +67,7 @@ def test_the_curve_is_over_seeds_and_leaves_out_the_pause(drawn):
     found = numbers(drawn, "convergence").set_index(["row", "seed", "step"])
     assert found.loc[("an", 1, 150), "seconds"] == pytest.approx(15)
     assert found.loc[("an", 1, 300), "seconds"] == pytest.approx(30), "not the hour between"
-    place = list(params.load_rows("generation")).index("an")
+    place = list(GENERATION).index("an")
     assert found.loc[("an", 1, 300), "fid"] == 10 + place + 2
     assert {seed for _, seed, _ in found.index} == {0, 1} and not found.index.duplicated().any()
 

@@ -18,6 +18,7 @@ COUNTS = {  # at ImageNet 128, and SN-GAN at CIFAR size
     ("sngan", "paper", 1000): (41_996_931, 30_041_857),
     ("sngan-star", "paper", 1000): (41_996_931, 39_443_137),
     ("sagan", "paper", 1000): (42_078_852, 39_463_618),
+    ("sagan-64", "paper", 1000): (42_017_412, 39_448_258),
     ("an", "paper", 1000): (41_579_476, 39_451_426),
     ("sngan", "bench", 10): (4_304_387, 1_055_104),
 }
@@ -30,7 +31,7 @@ def test_parameter_counts(name):
     assert counts == COUNTS[name]
 
 
-@pytest.mark.parametrize("row", ["sagan", "an", "an-literal", "an-bn"])
+@pytest.mark.parametrize("row", ["sagan", "sagan-64", "an", "an-literal", "an-bn"])
 def test_the_paper_s_networks_are_built_and_run_without_data(row):
     with torch.device("meta"):
         generator, discriminator = build(row, "paper", 1000)
@@ -40,7 +41,7 @@ def test_the_paper_s_networks_are_built_and_run_without_data(row):
     assert images.is_meta and images.shape == (2, 3, 128, 128) and realness.shape == (2,)
 
 
-@pytest.mark.parametrize("row", params.load_rows("generation"))
+@pytest.mark.parametrize("row", params.load_rows("generation", params.load_scale("nano")))
 def test_shapes_and_gradients_of_every_row(row):
     generator, discriminator = build(row, "nano", 10)
     labels = torch.tensor([0, 3, 9])
@@ -141,7 +142,7 @@ def test_which_layers_are_spectrally_normalized():
         kinds = (torch.nn.Conv2d, torch.nn.Linear)
         return {m for m in network.modules() if isinstance(m, kinds) and not parametrize.is_parametrized(m)}
 
-    for row, switches in params.load_rows("generation").items():
+    for row, switches in params.load_rows("generation", params.load_scale("nano")).items():
         generator, discriminator = build(row, "nano", 10)
         for network, normalized in ((generator, row not in ("acgan", "sngan")), (discriminator, True)):
             # Spectral normalization would bring the entities' lengths to 1 and below, and the layout to uniform.
@@ -167,6 +168,12 @@ def test_attention_stands_at_the_paper_s_places():
         generator, discriminator = build("sagan", "paper", 1000)
     assert isinstance(generator.blocks[2].attention, SelfAttention2d)
     assert discriminator.blocks[1].attention.channels == 128
+    with torch.device("meta"):
+        generator, discriminator = build("sagan-64", "paper", 1000)
+    assert isinstance(generator.blocks[3].attention, SelfAttention2d)
+    assert discriminator.blocks[0].attention.channels == 64
+    with pytest.raises(UserError, match="at 64x64 finds no block: the scale's networks have 8x8, 4x4"):
+        build("sagan-64", "smoke", 10)
 
 
 @pytest.mark.parametrize("placement", ["second_norm", "after_second_norm", "after_block"])

@@ -45,7 +45,7 @@ def test_jobs_of_the_nano_study_used_no_more_than_they_ask_for(reproduced, monke
         assert took[rule] < needs(rule, scale).runtime
     for rule, most in memory.items():
         assert PROCESS / 10 < most < needs(rule, scale).mem_mb
-    for name, row in params.load_rows().items():
+    for name, row in params.load_rows(scale=scale).items():
         run = Run("nano", name, 0)
         trained, *measured = OF_RUNS[row.task]
         assert 0 < size(run.checkpoints) < needs(trained, scale).disk_mb

@@ -108,10 +108,18 @@ def test_digest_of_a_recall_row_follows_its_own_part_of_the_scale():
 
 def test_every_row_has_its_seeds():
     scale = params.load_scale("smoke")
-    seeds = {name: scale.seeds_of(name, row) for name, row in params.load_rows().items()}
+    seeds = {name: scale.seeds_of(name, row) for name, row in params.load_rows(scale=scale).items()}
     assert seeds["an"] == seeds["sngan-star"] == seeds["recall-an"] == [0, 1, 2], "where decisions are"
     assert seeds["an-gn"] == seeds["acgan"] == [0]
     assert scale.model_copy(update={"row_seeds": {}}).seeds_of("an", params.load_row("an")) == [0]
+
+
+def test_an_optional_row_is_run_by_the_scale_that_names_it():
+    paper, tier = params.load_scale("paper"), params.load_scale("paper-sagan-64")
+    assert "sagan-64" not in params.load_rows(scale=paper)
+    assert list(params.load_rows(scale=tier)) == ["sngan-star", "sagan", "sagan-64", "an"]
+    resolutions = {name: tier.attention_resolution_of(row) for name, row in params.load_rows(scale=tier).items()}
+    assert resolutions == {"sngan-star": 32, "sagan": 32, "sagan-64": 64, "an": 32}
 
 
 def test_the_rows_are_the_readings_that_their_comments_say():

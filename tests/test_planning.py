@@ -36,11 +36,14 @@ def test_attentive_normalization_is_counted_as_plain_products(name):
 
 
 def test_every_job_of_the_workflow_is_planned():
-    assert jobs_of(params.load_scale("nano")) == {
+    nano = params.load_scale("nano")
+    assert jobs_of(nano) == {
         **dict.fromkeys(("prepare_dataset", "prepare_photographs", "train_classifier", "extract_reference"), 1),
         **dict.fromkeys(("complete_controls", "time_modules"), 1),
         "evaluate_controls": 2,
-        **dict.fromkeys(("train_gan", "generate_samples", "evaluate_samples"), len(params.load_rows("generation"))),
+        **dict.fromkeys(
+            ("train_gan", "generate_samples", "evaluate_samples"), len(params.load_rows("generation", nano))
+        ),
         **dict.fromkeys(("train_inpainting", "complete_heldout", "evaluate_completions"), 3),
         **dict.fromkeys(("train_recall", "evaluate_recall"), len(params.load_rows("recall"))),
         "look_at_regions": 2,
@@ -88,7 +91,7 @@ def test_a_tier_trains_what_the_whole_scale_then_leaves_alone(project):
     assert done.returncode == 0, (done.stdout + done.stderr)[-3000:]
     assert not (project / "checkpoints/nano-core").exists()
     rest = planned(project, "nano")
-    assert rest["train_gan"] == len(params.load_rows("generation")) - 2
+    assert rest["train_gan"] == len(params.load_rows("generation", params.load_scale("nano"))) - 2
     assert not {"prepare_dataset", "train_classifier"} & rest.keys()
     of_tier = planned(project, "nano-core")
     assert "train_gan" not in of_tier and of_tier["evaluate_samples"] == 2 and of_tier["render_quality_table"] == 3

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
-from result_files import PROTOCOL, diverge, edit, make_results, two_seeds
+from result_files import GENERATION, PROTOCOL, diverge, edit, make_results, two_seeds
 
 from an import params
 from an.errors import UserError
@@ -73,7 +73,7 @@ def test_an_extractor_without_logits_has_no_inception_score(results, tmp_path, t
         del run["metrics"]["inception_score"]
         run["protocol"]["inception_score_splits"] = None
 
-    for name in params.load_rows("generation"):
+    for name in GENERATION:
         for seed in (0, 1):
             edit(results / name / f"seed-{seed}/metrics.json", lose)
     edit(results / "reference.json", lambda result: result["heldout_as_generated"].pop("inception_score"))
@@ -107,7 +107,7 @@ def test_inception_s_columns_stand_before_the_classifier_s(results, tmp_path, ta
         run["metrics"] |= measured
         run["protocol"]["inception"] = protocol | {"dtype": "float32"}
 
-    for name in params.load_rows("generation"):
+    for name in GENERATION:
         for seed in (0, 1):
             edit(results / name / f"seed-{seed}/metrics.json", gain)
     gained = measured | {"inception_samples": 40}
@@ -225,7 +225,7 @@ def as_published(monkeypatch, results, **evaluation) -> None:
         del run["metrics"]["intra_fid"]
         run["protocol"]["intra_fid"] = None
 
-    rows = {name: row.tables for name, row in params.load_rows("generation").items() if 1 in row.tables}
+    rows = {name: row.tables for name, row in GENERATION.items() if 1 in row.tables}
     for name, seed in product(rows, (0, 1)):
         folder = results / name / f"seed-{seed}"
         run = read_sealed(folder / "metrics.json")

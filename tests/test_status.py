@@ -87,7 +87,8 @@ def test_a_finished_study(reproduced, monkeypatch):
     assert {each.state for each in statuses("nano")} == {"done"}
     for each in statuses("nano"):
         assert each.step == each.steps and each.loss is not None
-    assert table("nano").startswith(f"nano: {len(params.load_rows())} done\n")
+    rows = params.load_rows(scale=params.load_scale("nano"))
+    assert table("nano").startswith(f"nano: {len(rows)} done\n")
 
 
 def test_two_hundred_runs_are_shown_within_a_second_in_eighty_columns(study, monkeypatch):

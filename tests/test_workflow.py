@@ -21,6 +21,8 @@ from an.files import sha256
 from an.tracking.mlflow_sync import open_client, sync, use_defaults
 
 NANO = ("--config", "scale=nano")
+ROWS = params.load_rows(scale=params.load_scale("nano"))
+GENERATION = params.load_rows("generation", params.load_scale("nano"))
 
 
 @pytest.fixture(scope="module")
@@ -140,7 +142,7 @@ def test_mlflow_has_a_run_for_each_row_and_seed_and_one_for_each_row(finished, t
     finally:
         kill(server)
     assert shown[0] == shown[1] == shown[2]
-    rows = sorted(params.load_rows())
+    rows = sorted(ROWS)
     parents = {run.info.run_id: run for run in runs if "mlflow.parentRunId" not in run.data.tags}
     children = [run for run in runs if run.info.run_id not in parents]
     assert {run.info.status for run in runs} == {"FINISHED"}
@@ -202,7 +204,7 @@ def test_another_sample_count_does_not_train_again(finished):
     try:
         jobs = planned(finished)
         assert "train_gan" not in jobs
-        assert jobs["generate_samples"] == jobs["evaluate_samples"] == len(params.load_rows("generation"))
+        assert jobs["generate_samples"] == jobs["evaluate_samples"] == len(GENERATION)
     finally:
         undo()
 
@@ -211,7 +213,7 @@ def test_another_mark_of_convergence_only_measures_again(finished):
     undo = change(finished, "scales/nano.yaml", lambda c: c["evaluation"].update(converged_fid=500))
     try:
         jobs = planned(finished)
-        assert jobs["evaluate_samples"] == len(params.load_rows("generation"))
+        assert jobs["evaluate_samples"] == len(GENERATION)
         assert not {"train_gan", "generate_samples", "extract_reference"} & set(jobs)
     finally:
         undo()
@@ -309,7 +311,7 @@ def test_rows_with_seeds_of_their_own_are_run_with_these(project):
     done = snakemake(project, "--dry-run", *NANO)
     trained = set(re.findall(r"checkpoints/nano/([\w-]+)/seed-(\d+)/", done.stdout))
     assert {("an", "0"), ("an", "3"), ("sagan", "0"), ("ca", "2"), ("recall-an", "1")} <= trained
-    assert len(trained) == len(params.load_rows()) + 1, "figures show the first seed that a row has"
+    assert len(trained) == len(ROWS) + 1, "figures show the first seed that a row has"
 
 
 def test_table_2_waits_for_its_own_classes_alone(project):

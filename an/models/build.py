@@ -11,7 +11,7 @@ def build(row: str, scale: str, num_classes: int) -> tuple[Generator, Discrimina
     """Generator and discriminator of a row at a scale, both by name, e.g. ``build("an", "paper", 1000)``.
 
     Raises:
-        UserError: for a name that ``params/`` does not have, or an inpainting row.
+        UserError: for a name that ``params/`` does not have, an inpainting row, or one that the scale has no place for.
     """
     settings, sizes = params.load_row(row, "generation"), params.load_scale(scale)
     return build_generator(settings, sizes, num_classes), build_discriminator(settings, sizes, num_classes)
@@ -24,7 +24,7 @@ def build_generator(row: params.Row, scale: params.Scale, num_classes: int) -> G
         num_classes=num_classes,
         spectral=row.generator_spectral_norm,
         attention=row.attention,
-        attention_resolution=scale.attention_resolution,
+        attention_resolution=scale.attention_resolution_of(row),
     )
 
 
@@ -38,7 +38,7 @@ def build_discriminator(row: params.Row, scale: params.Scale, num_classes: int) 
         conditioning=row.conditioning,
         attention=row.attention,
         resolution=scale.resolution,
-        attention_resolution=scale.attention_resolution,
+        attention_resolution=scale.attention_resolution_of(row),
     )
 
 

@@ -37,8 +37,8 @@ SCALE_NAME = "^[a-z0-9][a-z0-9_-]*$"  # it stands in paths and command lines
 
 def load_rows(task: str | None = None, scale: Scale | None = None) -> dict[str, AnyRow]:
     """Rows by name: of every task or of one, all or those that a scale runs. Raises UserError naming file and key."""
-    rows, chosen = _load(FOLDER / "rows.yaml", Rows), scale and scale.rows
-    return {name: row for name, row in rows.items() if task in (None, row.task) and (not chosen or name in chosen)}
+    rows = {name: row for name, row in _load(FOLDER / "rows.yaml", Rows).items() if task in (None, row.task)}
+    return {name: row for name, row in rows.items() if scale.runs(name, row)} if scale else rows
 
 
 def tables_of(scale: Scale) -> list[int]:
@@ -107,12 +107,15 @@ def scale_file(name: str) -> Path:
 
 
 def check_scale(scale_name: str) -> None:
-    """Raise UserError when a scale names unknown rows."""
+    """Raise UserError when a scale names unknown rows, or rows that its networks have no place for."""
     scale, rows = load_scale(scale_name), load_rows()
     for key, named in (("rows", scale.rows or []), ("row_seeds", scale.row_seeds)):
         for row in named:
             if row not in rows:
                 raise UserError(f"params/scales/{scale_name}.yaml: {key} has an unknown row '{row}'{hint(row, rows)}.")
+    for row in load_rows(scale=scale).values():
+        if row.task == "generation":
+            scale.attention_resolution_of(row)
 
 
 def check_data(scale_name: str, task: str) -> None:

@@ -8,9 +8,10 @@ from .types import PositiveFloat, PositiveInt, RowName, Strict, Weight
 
 
 class SelfAttention(Strict):
-    """SA-GAN's self-attention, behind the blocks of the scale's attention resolution."""
+    """SA-GAN's self-attention, behind the blocks whose output has its resolution."""
 
     kind: Literal["self_attention"]
+    resolution: PositiveInt | None = Field(None, description="null is the scale's attention_resolution")
 
 
 class ContextualAttention(Strict):
@@ -64,6 +65,7 @@ class Row(Strict):
 
     task: Literal["generation"]
     tables: dict[Literal[1, 2, 4], str] = Field(description="the tables it stands in, and its label there")
+    optional: bool = Field(False, description="run by scales alone that name it among their rows")
     generator_spectral_norm: bool
     discriminator_hidden: Literal["input", "output"]
     conditioning: Literal["projection", "classifier"]

@@ -6,7 +6,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from .rows import AnyRow, Row
+from ..errors import UserError
+from .rows import AnyRow, Row, SelfAttention
 from .types import PositiveFloat, PositiveInt, RowName, Seeds, Strict, Weight
 
 
@@ -188,9 +189,7 @@ class Scale(Strict):
         made = 4 * 2 ** (len(self.generator.channels) - 1)
         if made != self.resolution:
             raise ValueError(f"generator.channels make images of {made} pixels, resolution is {self.resolution}")
-        if self.attention_resolution not in [
-            self.resolution >> k for k in range(1, self.discriminator.downsamples + 1)
-        ]:
+        if self.attention_resolution not in self.block_resolutions:
             raise ValueError(
                 "attention_resolution must be the resolution halved, as often as discriminator.downsamples"
             )
@@ -204,6 +203,23 @@ class Scale(Strict):
         if self.dataset == "folder" and not self.dataset_path:
             raise ValueError("dataset_path must name the folder that holds the images")
         return self
+
+    @property
+    def block_resolutions(self) -> list[int]:
+        """H and W of the discriminator's halved block outputs, any of which may carry attention."""
+        return [self.resolution >> k for k in range(1, self.discriminator.downsamples + 1)]
+
+    def runs(self, name: str, row: AnyRow) -> bool:
+        """Whether the scale runs a row of this name."""
+        return name in self.rows if self.rows else not getattr(row, "optional", False)
+
+    def attention_resolution_of(self, row: Row) -> int:
+        """H and W of the block outputs that carry a row's attention. Raises UserError where no block has them."""
+        own = row.attention.resolution if isinstance(row.attention, SelfAttention) else None
+        if own and own not in self.block_resolutions:
+            there = ", ".join(f"{size}x{size}" for size in self.block_resolutions)
+            raise UserError(f"self-attention at {own}x{own} finds no block: the scale's networks have {there}.")
+        return own or self.attention_resolution
 
     def seeds_of(self, name: str, row: AnyRow) -> list[int]:
         """The seeds that a row is trained with."""

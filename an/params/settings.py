@@ -20,7 +20,7 @@ def training_settings(row: Row, scale: Scale) -> dict:
     sizes = {"dataset", "resolution", "attention_resolution", "snapshots", "generator", "discriminator"}
     arithmetic = {"precision", "compile", "ema"}
     return {
-        "row": row.model_dump(mode="json", exclude={"tables"}),
+        "row": row.model_dump(mode="json", exclude={"tables", "optional"}),
         "recipe": scale.recipes[row.recipe].model_dump(mode="json"),
         "scale": scale.model_dump(mode="json", include=sizes | arithmetic),
     }

@@ -238,10 +238,12 @@ def intra_note(scale: params.Scale, published: params.Published) -> str | None:
 
 
 def _ordering(metric: str, column: list[Cell], labels: dict[str, str]) -> str:
-    """Whether neighbours in the paper's ranking keep their order."""
+    """Whether neighbours in the paper's ranking keep their order; equal ones have none."""
     ranked = sorted((cell for cell in column if cell.published is not None), key=attrgetter("published"))
     verdicts = [
-        f"{labels[low.row]} < {labels[high.row]} {verdict(low.values, high.values)}" for low, high in pairwise(ranked)
+        f"{labels[low.row]} < {labels[high.row]} {verdict(low.values, high.values)}"
+        for low, high in pairwise(ranked)
+        if low.published != high.published
     ]
     name = METRICS[metric][:-2]
     return f"The paper's ordering by {name}, by Welch's 95 % interval of the difference: {'; '.join(verdicts)}."
