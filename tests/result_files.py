@@ -202,6 +202,7 @@ def make_results(folder: Path) -> Path:
                 "seed": seed,
                 "metrics": dict.fromkeys(names, 0.5) | {"psnr": value + (seed or 0)},
                 "psnr_hole_each": [value + (seed or 0) + image / (1 + (seed is None)) for image in range(4)],
+                "photographs": [f"{image}.png" for image in range(4)],
                 "protocol": protocol,
                 "training": None if seed is None else training(name, seed),
                 "provenance": {"checkpoint": None, "checkpoint_sha256": None}

@@ -19,7 +19,7 @@ from an.evaluation.regions import (
     look_at_regions,
     look_through,
 )
-from an.metrics.regions import region_moments, shifted, shuffled
+from an.metrics.regions import less_varied, region_moments, shifted, shuffled
 from an.models import build
 from an.sampling.generation import load_generator, sample
 from an.sampling.pictures import write_png
@@ -52,6 +52,15 @@ def test_a_region_of_one_colour_does_not_vary_and_the_whole_map_does():
     left[..., :2] = 1
     assert region_moments(x, left)[1].item() == 0
     assert region_moments(x, torch.ones_like(left))[1].item() == pytest.approx(5e3)
+
+
+def test_a_region_without_any_weight_counts_nowhere():
+    x, layout = torch.randn(1, 2, 4, 4), torch.zeros(1, 3, 4, 4)
+    layout[:, 1, :2], layout[:, 2, 2:] = 1, 1
+    within = region_moments(x, layout)[1]
+    assert within[0].isnan().tolist() == [True, False, False]
+    share, ratio = less_varied(within, torch.tensor([[within[0, 1:].mean()]]))
+    assert share.tolist() == [0.5] and ratio.item() == pytest.approx(1)
 
 
 @pytest.mark.parametrize("moved", [shuffled, shifted])

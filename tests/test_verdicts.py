@@ -37,7 +37,10 @@ def test_equal_rows_are_decided_as_seldom_as_the_level_says_and_far_ones_nearly_
 
 def test_an_open_verdict_says_how_many_seeds_would_decide_it():
     said = verdict([1.0, 2.0, 3.0], [2.0, 3.0, 4.0])  # a gap of 1 at standard deviations of 1
-    needed = int(re.search(r"about (\d+) would decide it", said)[1])
-    assert said.startswith("not decided with n = 3 seeds (+1 [-1.27, +3.27])") and needed == 9
+    needed = int(re.search(r"about (\d+) would decide one of this size in 4 of 5 studies", said)[1])
+    # Two groups of 17: what the tables of power have for Cohen's d = 1 and 80 %.
+    assert said.startswith("not decided with n = 3 seeds (+1 [-1.27, +3.27])") and needed == 17
+    decided = [not verdict(*pair).startswith("not") for pair in draws(np.random.default_rng(2), 1.0, needed)]
+    assert abs(np.mean(decided) - 0.807) < 5 * (0.8 * 0.2 / 1000) ** 0.5
     assert verdict([1.0], [2.0]) == "not decided with n = 1: one seed has no spread"
     assert verdict([], [2.0, 3.0]) == "unknown, every seed diverged"

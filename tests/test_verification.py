@@ -1,4 +1,4 @@
-"""One's own tables against kept ones: same bits, within the interval, or different."""
+"""One's own tables against kept ones: same bits, within the interval, of one seed, or different."""
 
 import shutil
 
@@ -9,17 +9,18 @@ from result_files import edit, make_results, two_seeds
 
 from an.__main__ import main
 from an.reporting.render import render
-from an.reporting.verification import DIFFERENT, SAME, UNTIMED, WITHIN, judged, verify
+from an.reporting.verification import DIFFERENT, ONE_SEED, SAME, UNTIMED, WITHIN, judged, verify
 
 LEVEL = 0.95
 
 
-def test_the_three_verdicts():
+def test_the_four_verdicts():
     assert judged([1.0, 2.0], [1.0, 2.0], LEVEL) == SAME
     assert judged([1.0, float("nan")], [1.0, float("nan")], LEVEL) == SAME
     assert judged([1.0, 2.0, 3.0], [1.1, 2.1, 2.9], LEVEL) == WITHIN
     assert judged([1.0, 1.1, 0.9], [5.0, 5.1, 4.9], LEVEL) == DIFFERENT
-    assert judged([1.0], [1.0 + 1e-12], LEVEL) == DIFFERENT, "one seed has no spread to excuse it"
+    assert judged([1.0], [1.0 + 1e-12], LEVEL) == ONE_SEED and judged([1.0], [1.0], LEVEL) == SAME
+    assert judged([1.0], [float("nan")], LEVEL) == DIFFERENT
     assert judged([1.0, 2.0], None, LEVEL) == judged([1.0, 2.0], [1.0], LEVEL) == DIFFERENT
     assert judged([1.0, float("nan")], [1.0, 2.0], LEVEL) == DIFFERENT
 
@@ -46,7 +47,9 @@ def test_the_same_tables_are_the_same_bits(folders, capsys):
     _, own, kept = folders
     assert main(["verify", "--reports", str(own), "--kept", str(kept)]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert len(lines) == len(UNTIMED) and all(" 0 within the interval, 0 different" in line for line in lines)
+    assert len(lines) == len(UNTIMED) and all(
+        " 0 within the interval, 0 of one seed, 0 different" in line for line in lines
+    )
     assert lines[0].endswith("14 of 14 checkpoints have the same bits")
 
 

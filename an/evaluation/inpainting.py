@@ -54,6 +54,7 @@ def measure(data: str | Path, samples: str | Path) -> dict:
     return {
         "metrics": mean_restoration_metrics(each),
         "psnr_hole_each": [of["psnr_hole"] for of in each],  # in the order of the test images
+        "photographs": test.photographs,  # that they are crops of
         "protocol": {
             "images": len(files),
             "test_sha256": test.sha256,

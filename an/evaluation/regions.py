@@ -14,7 +14,7 @@ from ..errors import UserError
 from ..files import sha256, written_whole
 from ..layers import AttentiveNorm2d
 from ..metrics.layouts import layout_measures
-from ..metrics.regions import FLAT, region_moments, shifted, shuffled
+from ..metrics.regions import FLAT, less_varied, region_moments, shifted, shuffled
 from ..models import Generator, build_discriminator
 from ..models.attention import attentive_norms
 from ..sampling.generation import latent, load_generator
@@ -163,6 +163,6 @@ def _look(generator: Generator, z: Tensor, labels: Tensor, random: torch.Generat
         within = region_moments(features, mask)
         if not name:
             found["within"] = torch.stack(within, 2).cpu().numpy()
-        found[f"below{name}"] = (within[1] < whole[1]).double().mean(1).cpu().numpy()
-        found[f"ratio{name}"] = (within[1] / whole[1]).mean(1).cpu().numpy()
+        for measure, values in zip(("below", "ratio"), less_varied(within[1], whole[1]), strict=True):
+            found[f"{measure}{name}"] = values.cpu().numpy()
     return found

@@ -10,7 +10,7 @@ def region_moments(features: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
     """Mean and standard deviation of feature maps ``[N, C, H, W]`` over regions, weights ``[N, n, H, W]`` of any sum.
 
     Both are ``[N, n]``, float64: the mean over pixels and channels, and the root of the channels' mean variance over
-    pixels. Equal weights give the whole map's.
+    pixels. Equal weights give the whole map's. A region without any weight has neither: not numbers.
     """
     x, w = features.double().flatten(2), weights.double().flatten(2)
     w = w / w.sum(2, keepdim=True)
@@ -20,6 +20,15 @@ def region_moments(features: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
     square, first = torch.einsum("ncp,nkp->nkc", centred**2, w), torch.einsum("ncp,nkp->nkc", centred, w)
     variance = (square - first**2).clamp_min(0)
     return mean.mean(2), variance.mean(2).sqrt()
+
+
+def less_varied(within: Tensor, whole: Tensor) -> tuple[Tensor, Tensor]:
+    """Of each image, over its regions that have any weight: the share that varies less than the whole map, mean ratio.
+
+    Deviations ``[N, n]`` within regions and ``[N, 1]`` of the whole map; both results are ``[N]``.
+    """
+    ratio = within / whole
+    return torch.where(ratio.isnan(), ratio, (ratio < 1).to(ratio)).nanmean(1), ratio.nanmean(1)
 
 
 def shuffled(layout: Tensor, generator: torch.Generator) -> Tensor:

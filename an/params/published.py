@@ -18,7 +18,7 @@ class Published(Strict):
 
     intra_fid_protocol: IntraProtocol
     table1: dict[str, dict[Literal["fid", "intra_fid", "inception_score", "iterations"], float | None]]
-    table1_notes: dict[str, str]  # by row: how what was published was made otherwise than the row is
+    notes: dict[str, str]  # by row: how what was published was made otherwise than the row is
     table2_classes: dict[int, str]
     table2: dict[str, list[float]]
     table3: dict[str, dict[Literal["psnr", "ssim", "mae"], float]]

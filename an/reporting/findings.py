@@ -87,13 +87,13 @@ def standing(ours: Cell, other: Cell, higher_is_better: bool = False) -> str:
 
 def in_short(tables: dict[int, Table]) -> str:
     """How many of the comparisons that the tables' sentences make are decided, and which way."""
-    said = []
+    pairs: dict[tuple[str, str], tuple[Cell, Cell]] = {}  # of a row that stands in two tables, once
     for table in (1, 4):
         if table in tables and (OURS, metric := _fid(tables[table])) in tables[table].cells:
             cells = tables[table].cells
-            said += [
-                standing(cells[OURS, metric], cells[row, metric]) for row in AGAINST[table] if (row, metric) in cells
-            ]
+            there = [(row, metric) for row in AGAINST[table] if (row, metric) in cells]
+            pairs |= {name: (cells[OURS, metric], cells[name]) for name in there}
+    said = [standing(*pair) for pair in pairs.values()]
     if 3 in tables and (INPAINTING, "psnr_hole") in tables[3].cells:
         said.append(standing(tables[3].cells[INPAINTING, "psnr_hole"], tables[3].cells["ca", "psnr_hole"], True))
     better, worse, open_ = (said.count(each) for each in ("better than", "worse than", "not decided against"))
@@ -106,7 +106,7 @@ def in_short(tables: dict[int, Table]) -> str:
     return (
         f"Attentive normalization (AN) {verdict}: of {len(said)} comparisons with other rows by image quality (tables "
         f"1, 3 and 4), it is better in {better}, worse in {worse}, and {open_} are not decided. In brackets: AN’s "
-        "value less the other’s, and the 95 % interval of that over seeds."
+        "value less the other’s, and the 95 % interval of that over seeds, of each comparison on its own."
     )
 
 

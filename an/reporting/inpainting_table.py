@@ -10,7 +10,7 @@ from .. import params
 from .cells import Cell, Table, exact_columns, make_cells, row_columns, source_columns
 from .intervals import Interval, interval
 from .results import read_result, read_runs, row_labels
-from .text import number, protocol_of_inpainting, seeds_note
+from .text import number, protocol_of_inpainting, published_notes, seeds_note
 
 # The published table names no conventions. Its authors answered that they used MATLAB's psnr and ssim on each image and
 # averaged; MATLAB's ssim takes an RGB array for a volume. Its MAE cannot be of composited images in [0, 1]: with its
@@ -69,18 +69,23 @@ def inpainting(table: int, scale_name: str, results: Path) -> Table:
         "most likely used: MATLAB's SSIM of an RGB volume (the authors named MATLAB), and MAE in [-1, 1] (in [0, 1] "
         "the published MAE contradicts the published PSNR). The other columns name theirs.",
         *(_against(control, gains[control], labels) for control in CONTROLS),
-        f"These differences are paired: of each of the {runs[0]['protocol']['images']} test images, between the mean "
-        "over a row's seeds and the control; [Student's 95 % interval over the images]. Other seeds may differ.",
+        f"These differences are paired: of each of the {len(set(controls[0]['photographs']))} test photographs (of the "
+        "mean of its crops, where it has several), between the mean over a row's seeds and the control; [Student's "
+        "95 % interval over the photographs]. Other seeds may differ.",
+        *published_notes(published, labels),
     ]
     return Table(pd.DataFrame(shown), pd.DataFrame(exact), notes, cells)
 
 
 def _gain(cell: Cell, control: dict) -> Interval:
-    """By how much a row is closer to the truth than a control: PSNR in the hole, paired by test image, in dB."""
+    """By how much a row is closer to the truth than a control: PSNR in the hole, paired by photograph, in dB."""
     sound = [m.run["psnr_hole_each"] for m in cell.measurements if not m.diverged]
-    means = [statistics.fmean(seeds) for seeds in zip(*sound, strict=True)]
+    gains: dict[str, list[float]] = {}  # crops of one photograph overlap, and are no separate evidence
     # The whole image's differs by as much: only the hole has errors, and its share of the image is the same.
-    return interval([mean - of for mean, of in zip(means, control["psnr_hole_each"], strict=True)] if means else [])
+    for photograph, of, *seeds in zip(control["photographs"], control["psnr_hole_each"], *sound, strict=True):
+        if seeds:
+            gains.setdefault(photograph, []).append(statistics.fmean(seeds) - of)
+    return interval([statistics.fmean(of_one) for of_one in gains.values()])
 
 
 def _against(control: str, gains: dict[str, Interval], labels: dict[str, str]) -> str:

@@ -12,10 +12,10 @@ from ..errors import UserError
 from ..seals import read_sealed
 from .cells import Cell, Cells, Measurement, Table, exact_columns, make_cells, row_columns, source_columns
 from .inpainting_table import inpainting
-from .intervals import interval, verdict
+from .intervals import verdict
 from .recall_table import recall
 from .results import class_values, read_runs, row_labels
-from .text import number, protocol_beside, protocol_of_classes, protocol_of_generation, seeds_note
+from .text import number, protocol_beside, protocol_of_classes, protocol_of_generation, published_notes, seeds_note
 from .timing_table import timing
 
 TITLES = {
@@ -102,7 +102,7 @@ def quality(table: int, scale_name: str, results: Path) -> Table:
         published = {row: {k: v for k, v in values.items() if k != "intra_fid"} for row, values in published.items()}
     cells = make_cells(runs, metrics + details, published, DIGITS)
     cells |= make_cells(intra_runs, ["intra_fid"], published, DIGITS)
-    cells |= {(row, "iterations"): with_interval(cells[row, "iterations"]) for row in labels if table == 1}
+    cells |= {(row, "iterations"): with_range(cells[row, "iterations"]) for row in labels if table == 1}
     columns = {metric: [cells[row, metric] for row in labels] for metric in metrics + details}
 
     shown: dict[str, list] = {"Model": list(labels.values())}
@@ -112,9 +112,10 @@ def quality(table: int, scale_name: str, results: Path) -> Table:
         if any(value is not None for value in printed):
             shown[f"{HEADINGS[metric]} paper"] = [number(value, DIGITS.get(metric, 2)) for value in printed]
             exact[f"{metric}_published"] = printed
-            exact[f"{metric}_difference"] = [
-                None if cell.published is None else cell.mean - cell.published for cell in columns[metric]
-            ]
+            if metric != "iterations":  # the paper's are to its own end of training
+                exact[f"{metric}_difference"] = [
+                    None if cell.published is None else cell.mean - cell.published for cell in columns[metric]
+                ]
         shown[HEADINGS[metric]] = columns[metric]
         exact |= exact_columns(metric, columns[metric])
     for metric in details:
@@ -140,9 +141,8 @@ def quality(table: int, scale_name: str, results: Path) -> Table:
     )
     ranked = [metric for metric in ("fid", "inception_score") if all(metric in run["metrics"] for run in runs)]
     notes += [_ordering(metric, columns[metric], labels) for metric in ranked]
+    notes += published_notes(published, labels)
     if table == 1:
-        otherwise = {labels[row]: note for row, note in params.load_published().table1_notes.items() if row in labels}
-        notes += [f"Published of {label}: {note}." for label, note in otherwise.items()]
         floor = read_sealed(results / "reference.json")["heldout_as_generated"]
         # Of as many images a class as are held out; an intra-FID of more of them would be lower.
         floor_intra = "" if intra_runs else f"intra-FID {floor['intra_fid']:.2f}, "
@@ -159,17 +159,18 @@ def quality(table: int, scale_name: str, results: Path) -> Table:
             )
         p = runs[0]["protocol"]
         notes.append(
-            f"Iterations: of the first snapshot whose FID is at most {p['converged_fid']:g}, with Student's 95 % "
-            "interval; '-' and a count where not every seed's gets there. The best snapshot is the one nearest to one "
-            f"half of the reference; it and the last are scored on the other half, by {p['generated_per_snapshot']} "
-            "images."
+            f"Iterations: of the first snapshot whose FID, of {p['generated_per_snapshot']} images, is at most "
+            f"{p['converged_fid']:g}, with the seeds' least and largest; '-' and a count where not every seed's gets "
+            "there. The paper's are those after which its training had converged, by a mark that it does not name. "
+            "The best snapshot is the one nearest to one half of the reference; it and the last are scored on the "
+            "other half, by the same images: the best is still a little better than it would be by new ones."
         )
     return Table(pd.DataFrame(shown), pd.DataFrame(exact), notes, cells)
 
 
-def with_interval(cell: Cell) -> Cell:
-    """A cell that shows its mean's interval in place of the standard deviation."""
-    return replace(cell, ends=interval(cell.values)[1:])
+def with_range(cell: Cell) -> Cell:
+    """A cell that shows its least and largest value in place of the standard deviation."""
+    return replace(cell, ends=(min(cell.values), max(cell.values))) if cell.n > 1 else cell
 
 
 def classes(table: int, scale_name: str, results: Path) -> Table:

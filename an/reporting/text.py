@@ -24,6 +24,15 @@ def seeds_note(runs: list[dict], labels: dict[str, str]) -> str:
     return f"{note}, without the runs that diverged: {', '.join(lost)}." if lost else f"{note}."
 
 
+def published_notes(published: dict, labels: dict[str, str]) -> list[str]:
+    """How what the paper prints of a table's rows was made otherwise than the rows are, a sentence for each way."""
+    rows: dict[str, list[str]] = {}
+    for row, note in params.load_published().notes.items():
+        if row in published and row in labels:
+            rows.setdefault(note, []).append(labels[row])
+    return [f"Published of {', '.join(alike)}: {note}." for note, alike in rows.items()]
+
+
 def protocol_of_generation(p: dict) -> str:
     splits = p["inception_score_splits"]
     scored = f"IS over {splits} splits" if splits else "no IS (the extractor gives no logits)"

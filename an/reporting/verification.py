@@ -15,6 +15,7 @@ KEPT = Path("docs/results")
 UNTIMED = (1, 2, 3, 4, 6)  # table 5 is of times, which no two runs share
 COLUMNS = ("row", "metric", "seed", "value", "file", "checkpoint_sha256")  # of a table's cells
 SAME, WITHIN, DIFFERENT = "same bits", "within the interval", "different"
+ONE_SEED = "of one seed"  # other bits, and no spread to judge them by
 
 
 class Comparison(NamedTuple):
@@ -28,7 +29,7 @@ class Comparison(NamedTuple):
     def counts(self) -> dict[str, int]:
         """How many cells, by verdict."""
         found = Counter(self.cells.values())
-        return {verdict: found[verdict] for verdict in (SAME, WITHIN, DIFFERENT)}
+        return {verdict: found[verdict] for verdict in (SAME, WITHIN, ONE_SEED, DIFFERENT)}
 
     def __str__(self) -> str:
         found = ", ".join(f"{count} {verdict}" for verdict, count in self.counts.items())
@@ -87,6 +88,6 @@ def judged(own: list[float] | None, kept: list[float] | None, level: float) -> s
     if any(math.isnan(value) for value in [*own, *kept]):
         return DIFFERENT
     found = difference(own, kept, level)
-    if math.isnan(found.low):  # one seed has no spread to judge by
-        return DIFFERENT
+    if math.isnan(found.low):
+        return ONE_SEED
     return WITHIN if found.low <= 0 <= found.high else DIFFERENT
