@@ -498,6 +498,11 @@ WAYS = {
 }
 
 
+def log_in(terminal: int) -> None:
+    os.login_tty(terminal)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)  # which tests under nohup have inherited as ignored
+
+
 @pytest.mark.parametrize("way", WAYS)
 def test_the_end_of_make_ui_leaves_no_process(folder, monkeypatch, way):
     """In a shell in a terminal of its own, where these signals come from the system."""
@@ -510,7 +515,7 @@ def test_the_end_of_make_ui_leaves_no_process(folder, monkeypatch, way):
         shutil.copyfile(ROOT / "requirements.lock", lock)
     terminal, slave = os.openpty()
     command = f"make -f {ROOT}/Makefile ui SCALE=nano PORT={free_port()}; true"
-    shell = subprocess.Popen(["sh", "-c", command], pass_fds=[slave], preexec_fn=partial(os.login_tty, slave))
+    shell = subprocess.Popen(["sh", "-c", command], pass_fds=[slave], preexec_fn=partial(log_in, slave))
     os.close(slave)
     said = b""
     while b"MLflow: http" not in said:
