@@ -62,7 +62,7 @@ def test_another_number_is_found_and_named(folders, capsys):
     render(1, "smoke", results, own)
     assert main(["verify", "--reports", str(own), "--kept", str(kept)]) == 1
     line = capsys.readouterr().out.splitlines()[0]
-    assert "1 within the interval, 1 different (an intra_fid); 12 of 14 checkpoints" in line
+    assert "1 within the interval, 0 of one seed, 1 different (an intra_fid); 12 of 14 checkpoints" in line
 
 
 def test_a_row_that_one_side_lacks_is_different_and_a_missing_table_one_sentence(folders, capsys):

@@ -68,7 +68,8 @@ def verdict(low: list[float], high: list[float]) -> str:
     if found.low > 0 or found.high < 0:
         return f"{'holds' if found.mean > 0 else 'reversed'} ({found})"
     deviation = math.sqrt((statistics.variance(low) + statistics.variance(high)) / 2)
-    needed = 3 + bisect_left(range(3, MOST), POWER, key=partial(_power, abs(found.mean) / deviation))
+    effect = abs(found.mean) / deviation if deviation else 0.0
+    needed = 3 + bisect_left(range(3, MOST), POWER, key=partial(_power, effect))
     about = f"; about {needed} would decide one of this size in 4 of 5 studies" if needed < MOST else ""
     return f"not decided with n = {min(len(low), len(high))} seeds ({found}){about}"
 
