@@ -46,7 +46,7 @@ docs: $(INSTALLED)  ## the documentation as a site, site/index.html
 	$(IN_VENV) NO_MKDOCS_2_WARNING=1 python -m mkdocs build --strict
 
 $(INSTALLED): requirements.lock
-	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: set PYTHON=")'
+	$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14) and "Python 3.11 to 3.13 is needed: set PYTHON=")'
 	$(PYTHON) -m venv --clear .venv
 	.venv/bin/python -m pip install --quiet --require-hashes --requirement requirements.lock
 	cp requirements.lock $@

@@ -43,7 +43,7 @@ class Sections(click.Group):
 @click.group(cls=Sections, context_settings={"help_option_names": ["-h", "--help"]})
 @click.pass_context
 def an(context):
-    """Attentive normalization: a study's steps, what came out of it, and two verbs for images of your own."""
+    """Attentive normalization: a study's steps, what came out of it, and verbs for images of your own."""
     if context.invoked_subcommand not in ("evaluate", "complete"):  # for material of one's own, on all cores
         fix_threads()
 

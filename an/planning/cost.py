@@ -113,6 +113,12 @@ def room(scale: params.Scale) -> list[str]:
     ]
 
 
+WITH_LOGITS = (  # what IS is made of; those of make inception have none
+    "torch-fidelity's are downloaded when first needed, docs/full-study.md says how to fetch them before; with those "
+    "of make inception tables have no IS"
+)
+
+
 def missing(scale: params.Scale) -> list[str]:
     """What has to be put here before the study can run as it is meant to."""
     parts = [
@@ -131,7 +137,7 @@ def missing(scale: params.Scale) -> list[str]:
     if (evaluation.inception or evaluation.extractor != "classifier") and not (
         evaluation.inception_weights or inception_file()
     ):
-        lacking.append("Inception's weights (make inception)")
+        lacking.append(f"Inception's weights ({'make inception' if evaluation.inception else WITH_LOGITS})")
     rule, memory = most_memory(scale)
     if memory > (there := memory_there()):
         lacking.append(f"{memory / 1000:.1f} GB of memory for {rule}, of which this machine has {there / 1000:.1f}")

@@ -14,11 +14,11 @@ from .text import number
 def explain(table: str, row: str, metric: str, *, scale_name: str, results: str | Path, reports: str | Path) -> str:
     """What is known of a cell: its numbers, the run behind each seed's, and the commands that made them.
 
-    ``table`` is "table1" to "table5"; the metric of table 2 is a class, that of table 5 a size. Raises UserError for an
+    ``table`` is "table1" to "table6"; the metric of table 2 is a class, that of table 5 a size. Raises UserError for an
     unknown table, row or metric, and as rendering the table does.
     """
     tables = {f"table{n}": n for n in TITLES}
-    chosen = tables[_known("table", table, list(tables), "the paper")]
+    chosen = tables[_known("table", table, list(tables), "a study")]
     cells = build(chosen, scale_name, Path(results)).cells
     _known("row", row, list(dict.fromkeys(name for name, _ in cells)), table)
     _known("metric", metric, [name for of, name in cells if of == row], f"{table}'s {row}")

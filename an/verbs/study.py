@@ -1,6 +1,5 @@
 """Verbs for looking at a study, and for taking its code as it is."""
 
-import os
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -104,10 +103,11 @@ def plan(scale, cores):
     Steps and images are timed on this machine for about a minute; for a scale whose GPU it lacks, their arithmetic is
     counted instead.
     """
+    from ..data import image_array
     from ..planning.asked import asked
     from ..planning.cost import cost
 
-    click.echo(f"{asked(scale)}\n\n{cost(scale, cores or len(os.sched_getaffinity(0)))}")
+    click.echo(f"{asked(scale)}\n\n{cost(scale, cores or image_array.cores())}")
 
 
 @click.command()

@@ -18,7 +18,7 @@ rule train_gan:
     group:
         WITH_TRAINING
     conda:
-        "../../environment.yml"
+        "attentive-normalization"
     threads: 1
     resources:
         **needs("train_gan", SCALE)._asdict(),
