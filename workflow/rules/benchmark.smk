@@ -5,7 +5,7 @@ rule time_modules:
         f"logs/{SCALE_NAME}/time_modules.log",
     localrule: SMALL
     conda:
-        "attentive-normalization"
+        "../../environment.yml"
     resources:
         **needs("time_modules", SCALE)._asdict(),
     params:

@@ -8,7 +8,7 @@ rule prepare_dataset:
         f"logs/{SCALE_NAME}/prepare_dataset.log",
     localrule: SMALL
     conda:
-        "attentive-normalization"
+        "../../environment.yml"
     resources:
         **needs("prepare_dataset", SCALE)._asdict(),
     params:
@@ -35,7 +35,7 @@ rule prepare_photographs:
         f"logs/{SCALE_NAME}/prepare_photographs.log",
     localrule: SMALL
     conda:
-        "attentive-normalization"
+        "../../environment.yml"
     resources:
         **needs("prepare_photographs", SCALE)._asdict(),
     params:

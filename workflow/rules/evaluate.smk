@@ -8,7 +8,7 @@ rule train_classifier:
         f"logs/{SCALE_NAME}/train_classifier.log",
     localrule: SMALL
     conda:
-        "attentive-normalization"
+        "../../environment.yml"
     resources:
         **needs("train_classifier", SCALE)._asdict(),
     params:
@@ -32,7 +32,7 @@ rule extract_reference:
         f"logs/{SCALE_NAME}/extract_reference.log",
     localrule: SMALL
     conda:
-        "attentive-normalization"
+        "../../environment.yml"
     resources:
         **needs("extract_reference", SCALE)._asdict(),
     params:
@@ -63,7 +63,7 @@ rule evaluate_samples:
     group:
         MEASUREMENT
     conda:
-        "attentive-normalization"
+        "../../environment.yml"
     resources:
         **needs("evaluate_samples", SCALE)._asdict(),
     params:
@@ -95,7 +95,7 @@ rule evaluate_table2:
     group:
         WITH_TRAINING
     conda:
-        "attentive-normalization"
+        "../../environment.yml"
     resources:
         **needs("evaluate_table2", SCALE)._asdict(),
     params:
@@ -139,7 +139,7 @@ rule look_at_regions:
     group:
         MEASUREMENT
     conda:
-        "attentive-normalization"
+        "../../environment.yml"
     resources:
         **needs("look_at_regions", SCALE)._asdict(),
     params:
@@ -165,7 +165,7 @@ rule evaluate_completions:
     group:
         MEASUREMENT
     conda:
-        "attentive-normalization"
+        "../../environment.yml"
     resources:
         **needs("evaluate_completions", SCALE)._asdict(),
     params:
@@ -186,7 +186,7 @@ rule evaluate_controls:
         f"logs/{SCALE_NAME}/evaluate_controls/{{control}}.log",
     localrule: SMALL
     conda:
-        "attentive-normalization"
+        "../../environment.yml"
     resources:
         **needs("evaluate_controls", SCALE)._asdict(),
     params:
@@ -209,7 +209,7 @@ rule evaluate_recall:
     group:
         MEASUREMENT
     conda:
-        "attentive-normalization"
+        "../../environment.yml"
     resources:
         **needs("evaluate_recall", SCALE)._asdict(),
     params:

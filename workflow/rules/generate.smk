@@ -14,7 +14,7 @@ rule generate_samples:
     group:
         MEASUREMENT
     conda:
-        "attentive-normalization"
+        "../../environment.yml"
     resources:
         **needs("generate_samples", SCALE)._asdict(),
     params:
@@ -42,7 +42,7 @@ rule complete_heldout:
     group:
         MEASUREMENT
     conda:
-        "attentive-normalization"
+        "../../environment.yml"
     resources:
         **needs("complete_heldout", SCALE)._asdict(),
     params:
@@ -62,7 +62,7 @@ rule complete_controls:
         f"logs/{SCALE_NAME}/complete_controls.log",
     localrule: SMALL
     conda:
-        "attentive-normalization"
+        "../../environment.yml"
     resources:
         **needs("complete_controls", SCALE)._asdict(),
     params:

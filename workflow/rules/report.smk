@@ -8,7 +8,7 @@ rule render_quality_table:
         f"logs/{SCALE_NAME}/render_table{{table}}.log",
     localrule: True
     conda:
-        "attentive-normalization"
+        "../../environment.yml"
     params:
         scale=REPORTED,
         rows=lambda wildcards: table_labels(int(wildcards.table)),
@@ -62,7 +62,7 @@ rule draw_completions:
         f"logs/{SCALE_NAME}/draw_completions.log",
     localrule: True
     conda:
-        "attentive-normalization"
+        "../../environment.yml"
     params:
         scale=REPORTED,
         figures=["9"],
@@ -185,7 +185,7 @@ rule summarise_scores:
         f"logs/{SCALE_NAME}/summarise_scores.log",
     localrule: True
     conda:
-        "attentive-normalization"
+        "../../environment.yml"
     params:
         scale=REPORTED,
         code=code_digest("reporting.summary:summarise_scores"),
@@ -211,7 +211,7 @@ rule render_index:
         f"logs/{SCALE_NAME}/render_index.log",
     localrule: True
     conda:
-        "attentive-normalization"
+        "../../environment.yml"
     params:
         scale=REPORTED,
         rows=json.dumps([table_labels(table) for table in TABLES]),

@@ -18,7 +18,7 @@ rule train_gan:
     group:
         WITH_TRAINING
     conda:
-        "attentive-normalization"
+        "../../environment.yml"
     threads: 1
     resources:
         **needs("train_gan", SCALE)._asdict(),
