@@ -48,7 +48,7 @@ def write_images(part: Path, split: Split, shape: tuple[int, ...], *, key: str, 
     chunks = [items[begin : begin + CHUNK] for begin in begins]
     # What is in memory is drawn sooner than processes start.
     in_memory = isinstance(items, np.ndarray)
-    processes = nullcontext() if in_memory else ProcessPoolExecutor(cores(), initializer=_end_with_parent)
+    processes = nullcontext() if in_memory else ProcessPoolExecutor(cores(), initializer=end_with_parent)
     checksum, image_bytes, last = hashlib.sha256(), math.prod(shape[1:]), time.monotonic()
     try:
         with processes as pool, progress((), what, total=len(items), initial=done) as bar, open(part, "rb", 0) as file:
@@ -110,7 +110,7 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _end_with_parent() -> None:
+def end_with_parent() -> None:
     """Else, when the parent is killed, its processes would wait for work for ever."""
 
     parent = parent_process()

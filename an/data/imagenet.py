@@ -2,6 +2,7 @@
 
 import tarfile
 import zlib
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 from io import BytesIO
 from pathlib import Path, PurePosixPath
@@ -9,6 +10,7 @@ from pathlib import Path, PurePosixPath
 from ..errors import UserError
 from ..progress import progress
 from .archives import Member, members
+from .image_array import cores, end_with_parent
 from .sources import CENTRE_CROP, Source, class_folders, labelled_images
 
 TRAIN, VALIDATION = "ILSVRC2012_img_train.tar", "ILSVRC2012_img_val.tar"
@@ -49,11 +51,7 @@ def archives(root: Path, resolution: int) -> Source:
         raise UserError(
             f"{root / VALIDATION} has {len(images)} images and {DEVKIT} the classes of {len(truth)}: fetch both again."
         )
-    train: dict[str, list[Member]] = {}
-    for inner in progress(members(root / TRAIN), f"listing {TRAIN}"):
-        if not inner.name.endswith(".tar"):
-            raise UserError(f"{inner} is no tar of a class: fetch the archive again.")
-        train[PurePosixPath(inner.name).stem] = members(inner)
+    train = class_archives(root / TRAIN)
     if unknown := set(truth) - set(train):
         raise UserError(f"{root / TRAIN} lacks the class {min(unknown)} of {DEVKIT}: fetch both again.")
     heldout: dict[str, list[Member]] = {name: [] for name in train}
@@ -61,6 +59,18 @@ def archives(root: Path, resolution: int) -> Source:
         heldout[name].append(image)
     splits = {"train": labelled_images(train, resolution), "heldout": labelled_images(heldout, resolution)}
     return Source(f"archives under {root.name}/", "as the data set's own", sorted(train), splits, CENTRE_CROP)
+
+
+def class_archives(archive: Path) -> dict[str, list[Member]]:
+    """The images of each class, in a tar of one tar a class; as many of these are listed at once as there are cores."""
+    classes = members(archive)
+    for inner in classes:
+        if not inner.name.endswith(".tar"):
+            raise UserError(f"{inner} is no tar of a class: fetch the archive again.")
+    names = [PurePosixPath(inner.name).stem for inner in classes]
+    with ProcessPoolExecutor(cores(), initializer=end_with_parent) as pool:
+        listed = progress(pool.map(members, classes), f"listing {archive.name}", total=len(classes))
+        return dict(zip(names, listed, strict=True))
 
 
 def validation_synsets(devkit: Path) -> list[str]:
