@@ -107,7 +107,7 @@ def _draw(part: Path, image, begin: int, items) -> None:
         drawn[index] = image(item)
     with open(part, "r+b") as file:
         file.seek(array.offset + begin * array.strides[0])
-        file.write(drawn)
+        file.write(drawn.data)
 
 
 def cores() -> int:
