@@ -2,6 +2,7 @@
 
 import torch
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
 from . import attentive_norm_analytic as analytic
 from . import attentive_norm_products as products
@@ -61,7 +62,7 @@ class AttentiveNorm2d(nn.Module):
 
     Weighted instance statistics run in an autograd function of their own, in cache-sized parts, which keeps little
     more than x for backward; second derivatives, compiled and exported code and the other choices use plain matrix
-    products.
+    products. Compiled code keeps as little, and makes the rest again in backward.
 
     Set ``keep_layout = True`` to have each forward pass leave the soft layout, ``[N, n, H, W]``, detached, in
     ``last_layout``. Set ``sampling = False`` to go on training without the self-sampling branch, with the layout that
@@ -216,11 +217,13 @@ class AttentiveNorm2d(nn.Module):
             beta, alpha = at_least_float32(self.beta), at_least_float32(self.alpha)
         rho = at_least_float32(self.rho)
         given = products.Parameters(weight, bias, value, value_bias, beta, alpha, rho, self.eps)
-        if self.statistics == "instance" and self.moments == "weighted" and not torch.compiler.is_compiling():
-            return analytic.attentive_norm(x, given)
+        if self.statistics == "instance" and self.moments == "weighted" and not torch.compiler.is_exporting():
+            if not torch.compiler.is_compiling():
+                return analytic.attentive_norm(x, given)
+            # Nothing in it is drawn, so that no state of random numbers need be kept.
+            return checkpoint(_products, x, given, use_reentrant=False, preserve_rng_state=False)
         share = None if self.statistics == "instance" else self._share_statistics
-        literal = self.moments == "literal"
-        return products.attentive_norm(at_least_float32(x), given, literal=literal, share=share).to(x.dtype)
+        return _products(x, given, literal=self.moments == "literal", share=share)
 
     def _share_statistics(self, mean: Tensor, var: Tensor, mass: Tensor) -> tuple[Tensor, Tensor]:
         """Merge moments ``[N, n, C]`` over what ``statistics`` says, by the law of total variance."""
@@ -248,6 +251,11 @@ class AttentiveNorm2d(nn.Module):
             f"{self.channels}, regions={self.regions}, statistics={self.statistics}, affine={self.affine}, "
             f"self_sampling={self.self_sampling}, temperature={self.temperature}"
         )
+
+
+def _products(x: Tensor, given: products.Parameters, **switches) -> Tensor:
+    """``products.attentive_norm`` in float32 at least, the result in x's dtype."""
+    return products.attentive_norm(at_least_float32(x), given, **switches).to(x.dtype)
 
 
 def _weight_and_bias(convolution: nn.Conv2d) -> tuple[Tensor, Tensor]:
