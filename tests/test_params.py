@@ -120,6 +120,10 @@ def test_an_optional_row_is_run_by_the_scale_that_names_it():
     assert list(params.load_rows(scale=tier)) == ["sngan-star", "sagan", "sagan-64", "an"]
     resolutions = {name: tier.attention_resolution_of(row) for name, row in params.load_rows(scale=tier).items()}
     assert resolutions == {"sngan-star": 32, "sagan": 32, "sagan-64": 64, "an": 32}
+    # A row that leaves the choice to the scale has the key that it had before there was one.
+    settings = params.training_settings(params.load_row("sagan"), params.load_scale("smoke"))
+    assert "attention_resolution" not in settings["row"] and "optional" not in settings["row"]
+    assert params.training_settings(params.load_row("sagan-64"), tier)["row"]["attention_resolution"] == 64
 
 
 def test_the_rows_are_the_readings_that_their_comments_say():

@@ -59,6 +59,7 @@ def test_the_page_of_the_full_study_shows_its_plan(tmp_path, monkeypatch):
     lines = cost("paper", cores=1).splitlines()
     missing = [line for line in lines if line.startswith("missing here: ")]
     assert "missing here: 1 GPU(s), of which this machine has 0" in missing
+    assert any("Inception's weights with logits, for IS" in line for line in missing)
     assert "missing here: imagenet at data/raw/imagenet" in missing and max(map(len, lines)) <= 100
     shown = "\n".join(f"    {line}".rstrip() for line in lines if line not in missing)
     assert f"\n\n{shown}\n\n" in (ROOT / "docs/full-study.md").read_text()

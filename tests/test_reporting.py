@@ -5,6 +5,7 @@ import dataclasses
 import io
 import json
 import math
+import re
 import shutil
 from html.parser import HTMLParser
 from itertools import product
@@ -164,7 +165,7 @@ def test_iterations_have_a_range_and_none_where_a_seed_does_not_get_there(result
     lines = (tmp_path / "table1.md").read_text().splitlines()
     sagan, an = (next(line for line in lines if line.startswith(f"| {label} ")) for label in ("SA-GAN", "AN (ours)"))
     assert "120 [60, 180]" in sagan
-    assert "- (1 of 2)" in an
+    assert "- (1 of 2) |" in an and "[60, 60]" not in an
     exact = pd.read_csv(tmp_path / "table1.csv").set_index("row")
     assert exact.at["sagan", "iterations"] == 120 and pd.isna(exact.at["an", "iterations"])
 
@@ -179,7 +180,17 @@ def test_ordering_verdicts(results, tmp_path):
     assert "AN (ours) < SA-GAN holds" in text and "SA-GAN < SN-GAN* reversed" in text
 
 
-def test_table_3_shows_conventions_and_compares_with_the_controls_image_by_image(results, tmp_path):
+def test_rows_of_one_published_value_are_both_compared_with_their_neighbours(results, tmp_path, monkeypatch):
+    published = params.load_published()
+    tied = published.model_copy(update={"table1": published.table1 | {"sngan-star": published.table1["sagan"]}})
+    monkeypatch.setattr(params, "load_published", lambda: tied)
+    render(1, "smoke", results, tmp_path)
+    (note,) = (line for line in (tmp_path / "table1.md").read_text().splitlines() if "ordering by FID" in line)
+    pairs = re.findall(r"(AN|SN-GAN\*?|SA-GAN)(?: \(ours\))? < (SN-GAN\*?|SA-GAN) ", note)
+    assert pairs == [("AN", "SN-GAN*"), ("AN", "SA-GAN"), ("SN-GAN*", "SN-GAN"), ("SA-GAN", "SN-GAN")]
+
+
+def test_table_3_shows_conventions_and_compares_with_the_controls_photograph_by_photograph(results, tmp_path):
     render(3, "smoke", results, tmp_path)
     frame = pd.read_csv(tmp_path / "table3.csv").set_index("row")
     assert list(frame.index) == ["ca", "an-inpainting", "ca-wide", "mean-colour", "biharmonic"]
@@ -255,6 +266,7 @@ def test_published_intra_fids_stand_beside_those_of_the_same_protocol(results, t
     for text in (one, two):
         assert "5000 of each class generated, against all training images of the class" in text
         assert "intra-FIDs are left out" not in text and "intra-FID None" not in text
+        assert "Published of AN (ours): tau, the share" in text
     assert "have FID 0.50, IS 6.00" in one, "the held-out images' intra-FID is of fewer"
     cells = pd.read_csv(tmp_path / "table1_cells.csv").query("metric == 'intra_fid' and row == 'an'")
     assert cells["file"].str.endswith("/intra.json").all() and (cells["published"] == 83.4).all()
@@ -458,7 +470,7 @@ def test_the_summary_says_where_an_stands_and_how_certain_that_is(results, tmp_p
     assert "it is better in 0, worse in 0, and 6 are not decided" in decided
     assert found["2. Classes"] == "Of 8 classes, intra-FID is lowest of SN-GAN in 8, SA-GAN in 0, AN (ours) in 0."
     assert (
-        "AN’s PSNR in the hole is 0.50" in found["3. Inpainting"] and "(paired by test image)" in found["3. Inpainting"]
+        "AN’s PSNR in the hole is 0.50" in found["3. Inpainting"] and "(paired by photograph)" in found["3. Inpainting"]
     )
     assert found["5. Time"].startswith("At 128×128 pixels") and "1.0 times as long" in found["5. Time"]
     assert found["6. Recall"].startswith("AN recalls 0.885 ± 0.010 of the far marks’ colours")
@@ -562,7 +574,7 @@ def test_explain_knows_cells_of_every_table(results, tmp_path, cell, expected):
 @pytest.mark.parametrize(
     ("cell", "message"),
     [
-        (("tabel1", "an", "fid"), r"unknown table 'tabel1' \(did you mean 'table1'\?\): the paper has table1, table2"),
+        (("tabel1", "an", "fid"), r"unknown table 'tabel1' \(did you mean 'table1'\?\): a study has table1, table2"),
         (("table1", "sagn", "fid"), r"unknown row 'sagn' \(did you mean 'sagan'\?\): table1 has acgan, sngan"),
         (("table1", "an", "fdi"), r"unknown metric 'fdi' \(did you mean 'fid'\?\): table1's an has fid, intra_fid"),
         (("table2", "an", "9"), r"unknown metric '9': table2's an has 0, 1, 2, 3, 4, 5, 6, 7\."),

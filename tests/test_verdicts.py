@@ -39,7 +39,7 @@ def test_equal_rows_are_decided_as_seldom_as_the_level_says_and_far_ones_nearly_
 
 def test_an_open_verdict_says_how_many_seeds_would_decide_it():
     said = verdict([1.0, 2.0, 3.0], [2.0, 3.0, 4.0])  # a gap of 1 at standard deviations of 1
-    needed = int(re.search(r"about (\d+) would decide one of this size in 4 of 5 studies", said)[1])
+    needed = int(re.search(r"with about (\d+) seeds of each, 4 of 5 studies would decide", said)[1])
     # Two groups of 17: what the tables of power have for Cohen's d = 1 and 80 %.
     assert said.startswith("not decided with n = 3 seeds (+1 [-1.27, +3.27])") and needed == 17
     decided = [is_decided(*pair) for pair in draws(np.random.default_rng(2), 1.0, needed)]

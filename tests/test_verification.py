@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 from result_files import edit, make_results, two_seeds
 
+from an import params
 from an.__main__ import main
 from an.reporting.render import render
 from an.reporting.verification import DIFFERENT, ONE_SEED, SAME, UNTIMED, WITHIN, judged, verify
@@ -21,6 +22,7 @@ def test_the_four_verdicts():
     assert judged([1.0, 1.1, 0.9], [5.0, 5.1, 4.9], LEVEL) == DIFFERENT
     assert judged([1.0], [1.0 + 1e-12], LEVEL) == ONE_SEED and judged([1.0], [1.0], LEVEL) == SAME
     assert judged([1.0], [float("nan")], LEVEL) == DIFFERENT
+    assert judged([1.0], [1.1], LEVEL, seeded=False) == DIFFERENT, "a control"
     assert judged([1.0, 2.0], None, LEVEL) == judged([1.0, 2.0], [1.0], LEVEL) == DIFFERENT
     assert judged([1.0, float("nan")], [1.0, 2.0], LEVEL) == DIFFERENT
 
@@ -48,7 +50,7 @@ def test_the_same_tables_are_the_same_bits(folders, capsys):
     assert main(["verify", "--reports", str(own), "--kept", str(kept)]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == len(UNTIMED) and all(
-        " 0 within the interval, 0 of one seed, 0 different" in line for line in lines
+        " 0 within the interval, 0 other bits of one seed, 0 different" in line for line in lines
     )
     assert lines[0].endswith("14 of 14 checkpoints have the same bits")
 
@@ -62,7 +64,20 @@ def test_another_number_is_found_and_named(folders, capsys):
     render(1, "smoke", results, own)
     assert main(["verify", "--reports", str(own), "--kept", str(kept)]) == 1
     line = capsys.readouterr().out.splitlines()[0]
-    assert "1 within the interval, 0 of one seed, 1 different (an intra_fid); 12 of 14 checkpoints" in line
+    assert "1 within the interval, 0 other bits of one seed, 1 different (an intra_fid); 12 of 14 checkpoints" in line
+
+
+def test_other_bits_of_one_seed_are_no_failure_and_another_control_is(folders, monkeypatch, capsys):
+    results, own, kept = folders
+    monkeypatch.setattr(params.Scale, "seeds_of", lambda self, name, row: [0])
+    for folder in (own, kept):
+        render(3, "smoke", results, folder)
+        edit(results / "ca/seed-0/metrics.json", lambda run: run["metrics"].update(ssim_volume=0.25))
+    line = ["verify", "--reports", str(own), "--kept", str(kept)]
+    assert main(line) == 0 and "1 other bits of one seed, 0 different" in capsys.readouterr().out.splitlines()[2]
+    edit(results / "controls/biharmonic.json", lambda run: run["metrics"].update(ssim_volume=0.25))
+    render(3, "smoke", results, own)
+    assert main(line) == 1 and "1 different (biharmonic ssim_volume)" in capsys.readouterr().out.splitlines()[2]
 
 
 def test_a_row_that_one_side_lacks_is_different_and_a_missing_table_one_sentence(folders, capsys):

@@ -62,7 +62,7 @@ class AttentiveNorm2d(nn.Module):
 
     Weighted instance statistics run in an autograd function of their own, in cache-sized parts, which keeps little
     more than x for backward; second derivatives, compiled and exported code and the other choices use plain matrix
-    products. Compiled code keeps as little, and makes the rest again in backward.
+    products. Compiled, weighted instance statistics keep as little, and are made again in backward.
 
     Set ``keep_layout = True`` to have each forward pass leave the soft layout, ``[N, n, H, W]``, detached, in
     ``last_layout``. Set ``sampling = False`` to go on training without the self-sampling branch, with the layout that

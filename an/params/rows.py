@@ -8,10 +8,9 @@ from .types import PositiveFloat, PositiveInt, RowName, Strict, Weight
 
 
 class SelfAttention(Strict):
-    """SA-GAN's self-attention, behind the blocks whose output has its resolution."""
+    """SA-GAN's self-attention, behind the blocks of the attention's resolution."""
 
     kind: Literal["self_attention"]
-    resolution: PositiveInt | None = Field(None, description="null is the scale's attention_resolution")
 
 
 class ContextualAttention(Strict):
@@ -71,6 +70,7 @@ class Row(Strict):
     conditioning: Literal["projection", "classifier"]
     classifier_weight: Weight = Field(1.0, description="of AC-GAN's cross-entropy terms")
     attention: Annotated[SelfAttention | AttentiveNorm, Field(discriminator="kind")] | None
+    attention_resolution: PositiveInt | None = Field(None, description="instead of the scale's")
     recipe: Literal["ttur", "sngan"]
 
 

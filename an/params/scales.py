@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from ..errors import UserError
-from .rows import AnyRow, Row, SelfAttention
+from .rows import AnyRow, Row
 from .types import PositiveFloat, PositiveInt, RowName, Seeds, Strict, Weight
 
 
@@ -215,10 +215,10 @@ class Scale(Strict):
 
     def attention_resolution_of(self, row: Row) -> int:
         """H and W of the block outputs that carry a row's attention. Raises UserError where no block has them."""
-        own = row.attention.resolution if isinstance(row.attention, SelfAttention) else None
+        own = row.attention_resolution
         if own and own not in self.block_resolutions:
             there = ", ".join(f"{size}x{size}" for size in self.block_resolutions)
-            raise UserError(f"self-attention at {own}x{own} finds no block: the scale's networks have {there}.")
+            raise UserError(f"attention at {own}x{own} finds no block: the scale's networks have {there}.")
         return own or self.attention_resolution
 
     def seeds_of(self, name: str, row: AnyRow) -> list[int]:

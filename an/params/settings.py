@@ -17,10 +17,11 @@ def run_settings(row: AnyRow, scale: Scale) -> dict:
 
 def training_settings(row: Row, scale: Scale) -> dict:
     """Everything that determines a training run's result, besides its seed, data and code."""
+    beside = {"tables", "optional"} | ({"attention_resolution"} if row.attention_resolution is None else set())
     sizes = {"dataset", "resolution", "attention_resolution", "snapshots", "generator", "discriminator"}
     arithmetic = {"precision", "compile", "ema"}
     return {
-        "row": row.model_dump(mode="json", exclude={"tables", "optional"}),
+        "row": row.model_dump(mode="json", exclude=beside),
         "recipe": scale.recipes[row.recipe].model_dump(mode="json"),
         "scale": scale.model_dump(mode="json", include=sizes | arithmetic),
     }

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 
 from .. import params
-from ..evaluation.inception import inception_file
+from ..evaluation.inception import cached, inception_file
 from ..needs import CLASSES, IMAGES, drawn, needs
 from ..status import span
 from .asked import OF_RUNS, jobs_of, memory_there, most_memory
@@ -113,12 +113,6 @@ def room(scale: params.Scale) -> list[str]:
     ]
 
 
-WITH_LOGITS = (  # what IS is made of; those of make inception have none
-    "torch-fidelity's are downloaded when first needed, docs/full-study.md says how to fetch them before; with those "
-    "of make inception tables have no IS"
-)
-
-
 def missing(scale: params.Scale) -> list[str]:
     """What has to be put here before the study can run as it is meant to."""
     parts = [
@@ -134,10 +128,10 @@ def missing(scale: params.Scale) -> list[str]:
         and not Path(part.dataset_path).is_dir()
     ]
     evaluation = scale.evaluation
-    if (evaluation.inception or evaluation.extractor != "classifier") and not (
-        evaluation.inception_weights or inception_file()
-    ):
-        lacking.append(f"Inception's weights ({'make inception' if evaluation.inception else WITH_LOGITS})")
+    if evaluation.inception and not (evaluation.inception_weights or inception_file()):
+        lacking.append("Inception's weights (make inception)")
+    if evaluation.extractor == "inception-2015" and not (evaluation.inception_weights or cached().exists()):
+        lacking.append("Inception's weights with logits, for IS (docs/full-study.md says how to get them)")
     rule, memory = most_memory(scale)
     if memory > (there := memory_there()):
         lacking.append(f"{memory / 1000:.1f} GB of memory for {rule}, of which this machine has {there / 1000:.1f}")

@@ -85,7 +85,7 @@ class Cell:
     published: float | None
     digits: int
     measurements: list[Measurement]
-    ends: tuple[float, float] | None = None  # quartiles of a timing, whose value is a median, or a 95 % interval
+    ends: tuple[float, float] | None = None  # quartiles of a timing, whose value is a median, or least and largest
 
     @property
     def values(self) -> list[float]:

@@ -13,8 +13,8 @@ from .text import number
 
 OURS, INPAINTING, RECALL = "an", "an-inpainting", "recall-an"
 AGAINST = {  # the rows that a table's sentence compares AN with
-    1: ["sngan-star", "sagan", "an-n1"],
-    4: ["an-no-ssr", "an-n1", "an-literal"],
+    1: ["sngan-star", "sagan", "sagan-64", "an-n1"],
+    4: ["an-no-ssr", "an-n1", "an-tau01", "an-literal"],
     6: ["recall-none", "recall-an-n1", "recall-sa"],
 }
 
@@ -134,7 +134,7 @@ def _inpainting(table: int, built: Table, labels: dict[str, str]) -> str | None:
     gains = " and ".join(f"{gain} dB over {name}" for name, gain in over.items())
     ours, ca = (built.cells[row, "psnr_hole"] for row in (INPAINTING, "ca"))
     against = compared(ours, ca, labels["ca"], higher_is_better=True)
-    return f"AN’s PSNR in the hole is {ours} dB, {gains} (paired by test image); {against}."
+    return f"AN’s PSNR in the hole is {ours} dB, {gains} (paired by photograph); {against}."
 
 
 def _timing(table: int, built: Table, labels: dict[str, str]) -> str | None:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from .. import params
+from ..errors import UserError
 from .cells import Cell, Table, exact_columns, make_cells, row_columns, source_columns
 from .intervals import Interval, interval
 from .results import read_result, read_runs, row_labels
@@ -33,6 +34,8 @@ def inpainting(table: int, scale_name: str, results: Path) -> Table:
     """Table 3: one line a row or control."""
     runs = read_runs(table, scale_name, results)
     controls = [read_result(results / "controls" / f"{name}.json") for name in CONTROLS]
+    if any("photographs" not in control for control in controls):
+        raise UserError(f"{results / 'controls'} was measured by older code: run snakemake to measure it again.")
     labels = row_labels(table, scale_name) | CONTROLS
     metrics = [*CONVENTIONS.values(), *OTHERS]
     published = {

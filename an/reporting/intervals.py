@@ -70,8 +70,10 @@ def verdict(low: list[float], high: list[float]) -> str:
     deviation = math.sqrt((statistics.variance(low) + statistics.variance(high)) / 2)
     effect = abs(found.mean) / deviation if deviation else 0.0
     needed = 3 + bisect_left(range(3, MOST), POWER, key=partial(_power, effect))
-    about = f"; about {needed} would decide one of this size in 4 of 5 studies" if needed < MOST else ""
-    return f"not decided with n = {min(len(low), len(high))} seeds ({found}){about}"
+    said = f"not decided with n = {min(len(low), len(high))} seeds ({found})"
+    if needed == MOST:
+        return said
+    return f"{said}; with about {needed} seeds of each, 4 of 5 studies would decide a difference of this size"
 
 
 def _power(effect: float, seeds: int) -> float:

@@ -1,7 +1,8 @@
 """The paper's tables, published beside reproduced; 3 and 5 stand in files of their own."""
 
+import math
 from dataclasses import replace
-from itertools import pairwise
+from itertools import groupby, pairwise, product
 from operator import attrgetter
 from pathlib import Path
 
@@ -170,7 +171,8 @@ def quality(table: int, scale_name: str, results: Path) -> Table:
 
 def with_range(cell: Cell) -> Cell:
     """A cell that shows its least and largest value in place of the standard deviation."""
-    return replace(cell, ends=(min(cell.values), max(cell.values))) if cell.n > 1 else cell
+    known = cell.n > 1 and not math.isnan(cell.mean)
+    return replace(cell, ends=(min(cell.values), max(cell.values))) if known else cell
 
 
 def classes(table: int, scale_name: str, results: Path) -> Table:
@@ -199,8 +201,8 @@ def classes(table: int, scale_name: str, results: Path) -> Table:
         cells |= {(name, cell.metric): cell for cell in column}
     p = runs[0]["protocol"]
     notes = [protocol_of_classes(p, len(chosen)) if apart else protocol_of_generation(p), seeds_note(runs, labels)]
-    if same_data and not_comparable:
-        notes.append(not_comparable)
+    notes += [not_comparable] if same_data and not_comparable else []
+    notes += published_notes(published.table2, labels) if not not_comparable else []
     if not same_data:
         means = ", ".join(f"{labels[k]} {sum(v) / len(v):.2f}" for k, v in published.table2.items() if k in labels)
         notes.append(
@@ -239,12 +241,13 @@ def intra_note(scale: params.Scale, published: params.Published) -> str | None:
 
 
 def _ordering(metric: str, column: list[Cell], labels: dict[str, str]) -> str:
-    """Whether neighbours in the paper's ranking keep their order; equal ones have none."""
+    """Whether neighbours in the paper's ranking keep their order; rows of one published value stand side by side."""
     ranked = sorted((cell for cell in column if cell.published is not None), key=attrgetter("published"))
+    places = [list(cells) for _, cells in groupby(ranked, attrgetter("published"))]
     verdicts = [
         f"{labels[low.row]} < {labels[high.row]} {verdict(low.values, high.values)}"
-        for low, high in pairwise(ranked)
-        if low.published != high.published
+        for lows, highs in pairwise(places)
+        for low, high in product(lows, highs)
     ]
     name = METRICS[metric][:-2]
     return f"The paper's ordering by {name}, by Welch's 95 % interval of the difference: {'; '.join(verdicts)}."

@@ -15,7 +15,7 @@ KEPT = Path("docs/results")
 UNTIMED = (1, 2, 3, 4, 6)  # table 5 is of times, which no two runs share
 COLUMNS = ("row", "metric", "seed", "value", "file", "checkpoint_sha256")  # of a table's cells
 SAME, WITHIN, DIFFERENT = "same bits", "within the interval", "different"
-ONE_SEED = "of one seed"  # other bits, and no spread to judge them by
+ONE_SEED = "other bits of one seed"  # and no spread to judge them by
 
 
 class Comparison(NamedTuple):
@@ -67,7 +67,8 @@ def compare(number: int, own: pd.DataFrame, kept: pd.DataFrame) -> Comparison:
     sides = [values_by_cell(side) for side in (own, kept)]
     names = list(dict.fromkeys([*sides[0], *sides[1]]))
     level = 1 - 0.05 / max(len(names), 1)
-    cells = {name: judged(sides[0].get(name), sides[1].get(name), level) for name in names}
+    seeded = set(own[own["seed"].notna()].groupby(["row", "metric"]).groups)
+    cells = {name: judged(sides[0].get(name), sides[1].get(name), level, name in seeded) for name in names}
     checkpoints = [dict(zip(side["file"], side["checkpoint_sha256"], strict=True)) for side in (own, kept)]
     trained = [file for file, checksum in checkpoints[0].items() if isinstance(checksum, str)]
     same = sum(checkpoints[0][file] == checkpoints[1].get(file) for file in trained)
@@ -80,7 +81,8 @@ def values_by_cell(side: pd.DataFrame) -> dict[tuple[str, str], list[float]]:
     return {name: group["value"].tolist() for name, group in groups}
 
 
-def judged(own: list[float] | None, kept: list[float] | None, level: float) -> str:
+def judged(own: list[float] | None, kept: list[float] | None, level: float, seeded: bool = True) -> str:
+    """How a cell's values compare; those of a control have no seed, and chance no part in them."""
     if own is None or kept is None or len(own) != len(kept):
         return DIFFERENT
     if all(a == b or (math.isnan(a) and math.isnan(b)) for a, b in zip(own, kept, strict=True)):
@@ -89,5 +91,5 @@ def judged(own: list[float] | None, kept: list[float] | None, level: float) -> s
         return DIFFERENT
     found = difference(own, kept, level)
     if math.isnan(found.low):
-        return ONE_SEED
+        return ONE_SEED if seeded else DIFFERENT
     return WITHIN if found.low <= 0 <= found.high else DIFFERENT
