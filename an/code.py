@@ -39,6 +39,7 @@ LEFT_OUT = {
     "params.loading:base_of": "names the scale whose files a tier shares",
     "params.loading:scale_file": "likewise",
     "params.rows:Rows": "is the types of params/rows.yaml, likewise",
+    "params.scales:Scale.block_resolutions": "checks a scale's values as _load reads them",
     "params.scales:Inpainting.data_folder": "names a folder; what is in it is its writer's code",
     "params.scales:Scale.data_folder": "likewise",
     "params.scales:Scale.data_of": "likewise",
