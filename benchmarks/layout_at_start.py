@@ -4,10 +4,11 @@
 
 Networks of row ``an`` as they start, of scales whose width at the layer differs: a generator on random latents, its
 batch normalization's running estimates brought to what its batches have, and a discriminator on crops of scikit-image's
-astronaut. A pixel's logits grow with tau and with the length of its features,
-which grows with their number, so that a tau that is flat in a small network need not be in a large one.
+astronaut. A pixel's logits grow with tau and with the length of its features, which grows with their number, so that a
+tau that is flat in a small network need not be in a large one.
 """
 
+import numpy as np
 import torch
 from common import machine, report
 from skimage.data import astronaut
@@ -31,14 +32,15 @@ def main() -> None:
         resolution = params.load_scale(name).resolution
         labels = torch.arange(IMAGES) % classes
         crops = [astronaut()[64 * k :][:resolution, 128 : 128 + resolution] for k in range(IMAGES - 2)]
-        images = to_device(torch.stack([torch.from_numpy(crop) for crop in crops]).numpy(), torch.device("cpu"))
+        images = to_device(np.stack(crops), torch.device("cpu"))
         with torch.no_grad():
             for _ in range(PASSES):
                 generator(torch.randn(IMAGES, generator.latent), labels)
-        given = {"generator": (torch.randn(IMAGES, generator.latent), labels)}
-        given["discriminator"] = (images, labels[: len(images)])
-        for network, inputs in given.items():
-            of = generator if network == "generator" else discriminator
+        networks = {
+            "generator": (generator, torch.randn(IMAGES, generator.latent), labels),
+            "discriminator": (discriminator, images, labels[: len(images)]),
+        }
+        for network, (of, *inputs) in networks.items():
             (layer,) = attentive_norms(of)
             for tau in TAUS:
                 layer.temperature = tau
