@@ -71,6 +71,7 @@ TASKS = [
 ]
 REGIONS = (8, 32)
 STEPS = 1000  # of every training
+RATE = 5e-3
 
 
 def train(attention: dict, task: dict, seed: int) -> dict[str, float]:
@@ -78,7 +79,7 @@ def train(attention: dict, task: dict, seed: int) -> dict[str, float]:
     torch.set_num_threads(1)
     keep_freed_memory()
     scale = params.load_scale("smoke")
-    scale = scale.model_copy(update={"recall": scale.recall.model_copy(update={**task, "steps": STEPS})})
+    scale = scale.model_copy(update={"recall": scale.recall.model_copy(update={**task, "steps": STEPS, "lr": RATE})})
     row = params.RecallRow.model_validate({"task": "recall", "tables": {}, "attention": attention})
     job = RecallTraining(row, scale, seed, device=torch.device("cpu"))
     for step in range(scale.recall.steps):
