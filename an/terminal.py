@@ -18,8 +18,8 @@ SHOWN = ("train_", "prepare_", "time_", "render_", "draw_")  # rules whose jobs 
 NOISE = ("Assuming unrestricted", "Building DAG", "Using shell", "Conda environments", "Select jobs", "Job rate limit")
 HANDLED = {LogEvent.RESOURCES_INFO, LogEvent.SHELLCMD, LogEvent.JOB_STARTED, LogEvent.PROGRESS}
 # A job's seconds at scale smoke: how jobs of a rule, none of which has ended, compare with those that have.
-USUAL = {"train_gan": 50, "train_inpainting": 65, "train_recall": 24}
-OTHERS = 8
+USUAL = {"train_gan": 40, "train_inpainting": 44, "train_recall": 15}
+OTHERS = 5
 
 
 def install(workflow, scale: str) -> None:
