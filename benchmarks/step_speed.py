@@ -1,19 +1,20 @@
-"""Images per second of a training step at smoke's networks, now and at another commit of this repository.
+"""A training step at smoke's networks, and the layer on large maps, now and at another commit of this repository.
 
     python benchmarks/step_speed.py --commit d08e29d
 
 Each commit is cloned and works in a process of its own, both with the same torch, instruction set and one thread. They
 take their steps in turn, ``--steps`` of them in each of ``--repeats`` rounds, and the medians over rounds are compared.
-Sizes and batches are those of smoke now, and of smoke at d08e29d; rows are what each commit has under their names.
+Sizes and batches of steps are those of smoke now, and of smoke at d08e29d; rows, and the layer's defaults, are what
+each commit has under their names.
 """
 
 import argparse
+import json
 import os
 import statistics
 import subprocess
 import sys
 import tempfile
-from contextlib import ExitStack
 from pathlib import Path
 
 from common import ROOT, machine, report
@@ -26,12 +27,14 @@ SIZES = {
     "32x32, batch 16": {"resolution": 32, "generator": [64, 32, 16, 8], "discriminator": [8, 16, 32, 64], "batch": 16},
 }
 COUNTED = (
-    "AdversarialTraining.advance: one update of the discriminator and one of the generator, reading its batch and the "
-    "generator's forward for it included; logging, checkpoints and starting are not. Images are the batch's reals."
+    "A step is AdversarialTraining.advance: one update of the discriminator and one of the generator, reading its "
+    "batch and the generator's forward for it included; logging, checkpoints and starting are not. The layer's training is "
+    "forward and backward. speed is the other commit's time by this one's."
 )
-# A side's process: it reads a number of steps a line and answers with the seconds they took.
-WORKER = """
-import sys, time
+MAPS = (("training", 128), ("training", 256), ("eval", 128), ("eval", 256))  # the layer's mode, H = W
+# A side's process: its work, and a loop that reads how often to do it and answers with the seconds that took.
+STEP = """
+import json, sys
 import numpy, torch
 from an import params
 from an.data.loading import Prepared
@@ -39,12 +42,7 @@ try:
     from an.training.generation import AdversarialTraining
 except ImportError:  # where it stood at d08e29d
     from an.training.adversarial import AdversarialTraining
-try:
-    from an.devices import keep_freed_memory
-    keep_freed_memory()  # as its `train` does
-except ImportError:
-    pass
-row, size = sys.argv[1], eval(sys.argv[2])
+row, size = sys.argv[1], json.loads(sys.argv[2])
 scale, side, batch = params.load_scale("smoke"), size["resolution"], size["batch"]
 generator = scale.generator.model_copy(update={"channels": size["generator"]})
 discriminator = {"channels": size["discriminator"], "downsamples": len(size["discriminator"]) - 1}
@@ -57,48 +55,71 @@ rng = numpy.random.default_rng(0)
 images = rng.integers(256, size=(1500, side, side, 3), dtype=numpy.uint8)
 data = Prepared(images, rng.integers(10, size=len(images)), 10, "random")
 job = AdversarialTraining(params.load_row(row, "generation"), scale, 0, data, device=torch.device("cpu"))
+def work(number):
+    job.advance(number, False)
+"""
+LAYER = """
+import sys
+import torch
+from an.layers import AttentiveNorm2d
+mode, side = sys.argv[1], int(sys.argv[2])
+torch.manual_seed(0)
+layer = AttentiveNorm2d(32).train(mode == "training")
+torch.nn.init.ones_(layer.rho)
+x = torch.randn(1, 32, side, side, requires_grad=mode == "training")
+def work(number):
+    with torch.set_grad_enabled(mode == "training"):
+        y = layer(x)
+    if mode == "training":
+        y.backward(x.detach())
+"""
+LOOP = """
+import time
+try:
+    from an.devices import keep_freed_memory
+    keep_freed_memory()  # as its command line does
+except ImportError:
+    pass
 done = 0
 for line in sys.stdin:
     started = time.perf_counter()
     for done in range(done, done + int(line)):
-        job.advance(done, False)
+        work(done)
     print(time.perf_counter() - started, flush=True)
 """
 
 
-def started(folder: Path, row: str, size: dict) -> subprocess.Popen:
-    """A side's process, in its checkout."""
-    environment = {**processor.AVX2, **os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(folder)}
-    command = [sys.executable, "-c", WORKER, row, repr(size)]
-    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
-    return subprocess.Popen(command, cwd=folder, env=environment, text=True, **pipes)
+class Side:
+    """A commit's process, in its clone."""
+
+    def __init__(self, folder: Path, program: str, arguments: tuple[str, ...]):
+        environment = {**processor.AVX2, **os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(folder)}
+        command = [sys.executable, "-c", program + LOOP, *arguments]
+        pipe = subprocess.PIPE
+        self.process = subprocess.Popen(command, cwd=folder, env=environment, text=True, stdin=pipe, stdout=pipe)
+
+    def seconds(self, steps: int) -> float:
+        assert self.process.stdin and self.process.stdout
+        self.process.stdin.write(f"{steps}\n")
+        self.process.stdin.flush()
+        return float(self.process.stdout.readline())
+
+    def end(self) -> None:
+        self.process.communicate()
 
 
-def seconds(side: subprocess.Popen, steps: int) -> float:
-    side.stdin.write(f"{steps}\n")
-    side.stdin.flush()
-    return float(side.stdout.readline())
-
-
-def compared(folders: dict[str, Path], row: str, name: str, *, steps: int, repeats: int) -> list[dict]:
-    """A line for each commit."""
-    with ExitStack() as stack:
-        sides = {commit: stack.enter_context(started(folder, row, SIZES[name])) for commit, folder in folders.items()}
-        for side in sides.values():
-            seconds(side, 5)  # warms up
-        rounds = [{commit: seconds(side, steps) / steps for commit, side in sides.items()} for _ in range(repeats)]
-        for side in sides.values():
-            side.stdin.close()
+def compared(folders: dict[str, Path], what: str, program: str, *arguments: str, steps: int, repeats: int) -> list:
+    """A line for each commit; the last is the one that the others are compared with."""
+    sides = {commit: Side(folder, program, arguments) for commit, folder in folders.items()}
+    for side in sides.values():
+        side.seconds(5)  # warms up
+    rounds = [{commit: side.seconds(steps) / steps for commit, side in sides.items()} for _ in range(repeats)]
+    for side in sides.values():
+        side.end()
     medians = {commit: statistics.median(times[commit] for times in rounds) for commit in sides}
+    reference = list(medians.values())[-1]
     return [
-        {
-            "size": name,
-            "row": row,
-            "commit": commit,
-            "milliseconds": round(1e3 * median, 2),
-            "images_per_second": round(SIZES[name]["batch"] / median, 1),
-            "ratio": round(medians[list(folders)[-1]] / median, 3),
-        }
+        {"what": what, "commit": commit, "milliseconds": round(1e3 * median, 2), "speed": round(reference / median, 3)}
         for commit, median in medians.items()
     ]
 
@@ -115,9 +136,12 @@ def main() -> None:
         for commit, clone in folders.items():
             subprocess.run(["git", "clone", "--quiet", ROOT, clone], check=True)
             subprocess.run(["git", "-C", clone, "checkout", "--quiet", commit], check=True)
-        for name in SIZES:
+        counts = {"steps": arguments.steps, "repeats": arguments.repeats}
+        for name, size in SIZES.items():
             for row in ROWS:
-                lines += compared(folders, row, name, steps=arguments.steps, repeats=arguments.repeats)
+                lines += compared(folders, f"step of {row}, {name}", STEP, row, json.dumps(size), **counts)
+        for mode, side in MAPS:
+            lines += compared(folders, f"layer, {mode}, 32x{side}x{side}", LAYER, mode, str(side), **counts)
     about = {"counted": COUNTED, "steps": arguments.steps, "repeats": arguments.repeats}
     report("step_speed", lines, about, where)
 
