@@ -28,8 +28,8 @@ SIZES = {
 }
 COUNTED = (
     "A step is AdversarialTraining.advance: one update of the discriminator and one of the generator, reading its "
-    "batch and the generator's forward for it included; logging, checkpoints and starting are not. The layer's training is "
-    "forward and backward. speed is the other commit's time by this one's."
+    "batch and the generator's forward for it included; logging, checkpoints and starting are not. The layer's "
+    "training is forward and backward. speed is the other commit's time by this one's."
 )
 MAPS = (("training", 128), ("training", 256), ("eval", 128), ("eval", 256))  # the layer's mode, H = W
 # A side's process: its work, and a loop that reads how often to do it and answers with the seconds that took.
