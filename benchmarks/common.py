@@ -4,6 +4,7 @@ import json
 import os
 import platform
 import statistics
+import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -52,6 +53,12 @@ def timed(run: Callable[[], Result], repeats: int) -> tuple[float, Result]:
         result = run()
         seconds.append(time.perf_counter() - start)
     return statistics.median(seconds), result
+
+
+def clone(commit: str, folder: Path) -> None:
+    """This repository at a commit, in a new folder."""
+    subprocess.run(["git", "clone", "--quiet", ROOT, folder], check=True)
+    subprocess.run(["git", "-C", folder, "checkout", "--quiet", commit], check=True)
 
 
 def measured(name: str) -> list[dict]:

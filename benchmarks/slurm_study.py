@@ -14,7 +14,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from common import ROOT, machine, report
+from common import ROOT, clone, machine, report
 
 sys.path.insert(0, str(ROOT / "tests"))
 from slurm import MISSING, Slurm
@@ -24,8 +24,7 @@ TABLES = [f"reports/nano/table{number}.md" for number in range(1, 6)]
 
 def measured(slurm: Slurm, commit: str, folder: Path) -> dict:
     """Seconds, jobs and submissions of a run in a new clone."""
-    subprocess.run(["git", "clone", "--quiet", ROOT, folder], check=True)
-    subprocess.run(["git", "-C", folder, "checkout", "--quiet", commit], check=True)
+    clone(commit, folder)
     command = [sys.executable, "-m", "snakemake", *TABLES, "--config", "scale=nano"]
     command += ["--slurm-status-command", "squeue"]
     environment = {**os.environ, "SNAKEMAKE_PROFILE": "workflow/profiles/slurm", "OMP_NUM_THREADS": "1"}

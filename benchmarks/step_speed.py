@@ -17,7 +17,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from common import ROOT, machine, report
+from common import clone, machine, report
 
 from an import processor
 
@@ -133,9 +133,8 @@ def main() -> None:
     where, lines = machine(), []
     with tempfile.TemporaryDirectory() as folder:
         folders = {commit: Path(folder, commit) for commit in ("HEAD", arguments.commit)}
-        for commit, clone in folders.items():
-            subprocess.run(["git", "clone", "--quiet", ROOT, clone], check=True)
-            subprocess.run(["git", "-C", clone, "checkout", "--quiet", commit], check=True)
+        for commit, own in folders.items():
+            clone(commit, own)
         counts = {"steps": arguments.steps, "repeats": arguments.repeats}
         for name, size in SIZES.items():
             for row in ROWS:
