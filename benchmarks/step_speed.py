@@ -5,7 +5,8 @@
 Each commit is cloned and works in a process of its own, both with the same torch, instruction set and one thread. They
 take their steps in turn, ``--steps`` of them in each of ``--repeats`` rounds, and the medians over rounds are compared.
 Sizes and batches of steps are those of smoke now, and of smoke at d08e29d; rows, and the layer's defaults, are what
-each commit has under their names.
+each commit has under their names. At smoke's size now, two more stand beside them: the networks compiled, which takes
+minutes and a C++ compiler, and the processor's own widest instructions.
 """
 
 import argparse
@@ -16,6 +17,7 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from typing import NamedTuple
 
 from common import clone, machine, report
 
@@ -26,6 +28,7 @@ SIZES = {
     "16x16, batch 32": {"resolution": 16, "generator": [64, 32, 16], "discriminator": [16, 32, 64], "batch": 32},
     "32x32, batch 16": {"resolution": 32, "generator": [64, 32, 16, 8], "discriminator": [8, 16, 32, 64], "batch": 16},
 }
+NOW = "16x16, batch 32"
 COUNTED = (
     "A step is AdversarialTraining.advance: one update of the discriminator and one of the generator, reading its "
     "batch and the generator's forward for it included; logging, checkpoints and starting are not. The layer's "
@@ -49,7 +52,7 @@ discriminator = {"channels": size["discriminator"], "downsamples": len(size["dis
 recipe = scale.recipes["ttur"].model_copy(update={"batch": batch, "steps": 10**6, "decay_from": None})
 scale = scale.model_copy(update={
     "resolution": side, "attention_resolution": side // 2, "generator": generator, "recipes": {"ttur": recipe},
-    "discriminator": scale.discriminator.model_copy(update=discriminator),
+    "discriminator": scale.discriminator.model_copy(update=discriminator), "compile": size.get("compile", False),
 })
 rng = numpy.random.default_rng(0)
 images = rng.integers(256, size=(1500, side, side, 3), dtype=numpy.uint8)
@@ -75,6 +78,8 @@ def work(number):
 """
 LOOP = """
 import time
+import torch
+torch.set_flush_denormal(True)  # as HEAD's command line does
 try:
     from an.devices import keep_freed_memory
     keep_freed_memory()  # as its command line does
@@ -89,14 +94,23 @@ for line in sys.stdin:
 """
 
 
-class Side:
-    """A commit's process, in its clone."""
+class Compared(NamedTuple):
+    """What one process works on."""
 
-    def __init__(self, folder: Path, program: str, arguments: tuple[str, ...]):
-        environment = {**processor.AVX2, **os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(folder)}
-        command = [sys.executable, "-c", program + LOOP, *arguments]
+    folder: Path  # with the commit's clone
+    program: str
+    arguments: tuple[str, ...]
+    instructions: dict[str, str] = processor.AVX2
+
+
+class Side:
+    """A process that is compared."""
+
+    def __init__(self, given: Compared):
+        environment = {**given.instructions, **os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(given.folder)}
+        command = [sys.executable, "-c", given.program + LOOP, *given.arguments]
         pipe = subprocess.PIPE
-        self.process = subprocess.Popen(command, cwd=folder, env=environment, text=True, stdin=pipe, stdout=pipe)
+        self.process = subprocess.Popen(command, cwd=given.folder, env=environment, text=True, stdin=pipe, stdout=pipe)
 
     def seconds(self, steps: int) -> float:
         assert self.process.stdin and self.process.stdout
@@ -108,20 +122,31 @@ class Side:
         self.process.communicate()
 
 
-def compared(folders: dict[str, Path], what: str, program: str, *arguments: str, steps: int, repeats: int) -> list:
-    """A line for each commit; the last is the one that the others are compared with."""
-    sides = {commit: Side(folder, program, arguments) for commit, folder in folders.items()}
+def compared(what: str, given: dict[str, Compared], *, steps: int, repeats: int) -> list[dict]:
+    """A line for each; the last is the one that the others are compared with."""
+    sides = {name: Side(one) for name, one in given.items()}
     for side in sides.values():
         side.seconds(5)  # warms up
-    rounds = [{commit: side.seconds(steps) / steps for commit, side in sides.items()} for _ in range(repeats)]
+    rounds = [{name: side.seconds(steps) / steps for name, side in sides.items()} for _ in range(repeats)]
     for side in sides.values():
         side.end()
-    medians = {commit: statistics.median(times[commit] for times in rounds) for commit in sides}
+    medians = {name: statistics.median(times[name] for times in rounds) for name in sides}
     reference = list(medians.values())[-1]
     return [
-        {"what": what, "commit": commit, "milliseconds": round(1e3 * median, 2), "speed": round(reference / median, 3)}
-        for commit, median in medians.items()
+        {"what": what, "commit": name, "milliseconds": round(1e3 * median, 2), "speed": round(reference / median, 3)}
+        for name, median in medians.items()
     ]
+
+
+def steps_compared(folders: dict[str, Path], row: str, name: str) -> dict[str, Compared]:
+    """A row's step at each commit, and at the size that smoke has now in the other ways that HEAD's could be made."""
+    size = SIZES[name]
+    given = {commit: Compared(folder, STEP, (row, json.dumps(size))) for commit, folder in folders.items()}
+    if name != NOW:
+        return given
+    head = given["HEAD"]
+    compiled = head._replace(arguments=(row, json.dumps({**size, "compile": True})))
+    return {"HEAD, compiled": compiled, "HEAD, widest instructions": head._replace(instructions={}), **given}
 
 
 def main() -> None:
@@ -136,11 +161,12 @@ def main() -> None:
         for commit, own in folders.items():
             clone(commit, own)
         counts = {"steps": arguments.steps, "repeats": arguments.repeats}
-        for name, size in SIZES.items():
+        for name in SIZES:
             for row in ROWS:
-                lines += compared(folders, f"step of {row}, {name}", STEP, row, json.dumps(size), **counts)
+                lines += compared(f"step of {row}, {name}", steps_compared(folders, row, name), **counts)
         for mode, side in MAPS:
-            lines += compared(folders, f"layer, {mode}, 32x{side}x{side}", LAYER, mode, str(side), **counts)
+            given = {commit: Compared(own, LAYER, (mode, str(side))) for commit, own in folders.items()}
+            lines += compared(f"layer, {mode}, 32x{side}x{side}", given, **counts)
     about = {"counted": COUNTED, "steps": arguments.steps, "repeats": arguments.repeats}
     report("step_speed", lines, about, where)
 

@@ -8,13 +8,11 @@ from pathlib import Path
 import pytest
 from filelock import FileLock
 
-from an.processor import fix_instruction_set
+from an.__main__ import main  # before torch loads: it fixes the instruction set
 
-fix_instruction_set()  # before torch loads, as the command line does
+import torch  # isort: skip
 
-import torch  # noqa: E402
-
-from an.data.preparation import prepare  # noqa: E402
+from an.data.preparation import prepare  # isort: skip
 
 ROOT = Path(__file__).resolve().parents[1]
 torch.set_num_threads(1)
@@ -46,6 +44,19 @@ def as_before():
 
 def pytest_sessionfinish() -> None:
     gc.unfreeze()  # verbs that ran in this process froze what was there, which some libraries' exits complain of
+
+
+@pytest.fixture
+def called(capsys, monkeypatch):
+    """Call it with a verb's words, as ``an`` below but in this process, which has imported all that takes seconds."""
+    monkeypatch.setattr("an.devices.keep_freed_memory", lambda: None)  # it holds for the rest of a process
+
+    def call(*words) -> subprocess.CompletedProcess:
+        capsys.readouterr()
+        status = main([str(word) for word in words])
+        return subprocess.CompletedProcess(words, status, *capsys.readouterr())
+
+    return call
 
 
 @pytest.fixture(scope="session")

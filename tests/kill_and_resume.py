@@ -22,7 +22,6 @@ from an import params
 from an.__main__ import main
 from an.training import generation, inpainting, recall  # noqa: F401 - for what is forked below
 
-torch.optim.Adam([torch.zeros(1)])  # the first one imports much; what is forked below then has it
 PARAMS = params.loading.FOLDER
 FORK = multiprocessing.get_context("fork")  # a real process each time, without the seconds of importing torch
 

@@ -3,6 +3,7 @@
 import subprocess
 import sys
 
+import pytest
 import torch
 from conftest import ROOT
 
@@ -63,6 +64,7 @@ print(*(name for name in ("torch._dynamo", "torch._inductor", "sympy") if name i
 """
 
 
+@pytest.mark.slow
 def test_a_training_step_does_not_import_the_compiler(digits):
     """It would take as long as importing torch itself, in each of a study's hundreds of processes."""
     done = subprocess.run([sys.executable, "-c", STARTS, str(digits)], cwd=ROOT, capture_output=True, text=True)

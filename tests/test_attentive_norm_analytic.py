@@ -184,6 +184,7 @@ def test_gradients_under_autocast_are_those_of_the_rounded_input(dtype):
     torch.testing.assert_close(ours[1:], exact[1:])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("training", [True, False])
 def test_it_compiles_without_a_graph_break(training):
     layer = made(16, 4).train(training)
@@ -197,6 +198,7 @@ def test_it_compiles_without_a_graph_break(training):
     torch.testing.assert_close(*results, rtol=1e-4, atol=1e-3)
 
 
+@pytest.mark.slow
 def test_compiled_code_keeps_no_more_for_backward_than_the_default_path():
     layer, kept = made(64, 16), {}
     x = torch.randn(2, 64, 32, 32, requires_grad=True)
@@ -215,6 +217,7 @@ def test_compiled_code_keeps_no_more_for_backward_than_the_default_path():
     assert x.nbytes < compiled < 1.1 * default
 
 
+@pytest.mark.slow
 def test_a_generator_with_the_layer_exports():
     generator, _ = build("an", "nano", 10)
     for module in generator.modules():

@@ -17,7 +17,6 @@ from PIL import Image
 from result_files import make_results
 
 from an import files, params
-from an.__main__ import main
 from an.data.crop_preparation import prepare_crops, write_crops
 from an.data.images import opened
 from an.data.paris_streetview import paris_folder
@@ -37,16 +36,15 @@ NANO = ("--scale", "nano")
 
 
 @pytest.fixture
-def refused(capsys, tmp_path, monkeypatch):
+def refused(called, tmp_path):
     """Call it with a verb's words: it must end with one sentence, which is returned, and leave no new file."""
-    monkeypatch.setattr("an.devices.keep_freed_memory", lambda: None)  # it holds for the rest of a process
 
     def call(*words) -> str:
         before = set(tmp_path.rglob("*"))
-        status = main([str(word) for word in words])
-        said = capsys.readouterr().err.strip().splitlines()
+        done = called(*words)
+        said = done.stderr.strip().splitlines()
         (sentence,) = [line for line in said if line.startswith("Error: ")]
-        assert status != 0 and said[-1] == sentence, said
+        assert done.returncode != 0 and said[-1] == sentence, said
         assert sentence.endswith(".") and not [line for line in said if "Traceback" in line or "Warning" in line]
         made = [path for path in set(tmp_path.rglob("*")) - before if path.is_file() and path.name != "lock"]
         assert not made
@@ -375,6 +373,7 @@ def test_a_scale_that_config_names_is_taken():
     assert params.scale_name({}) == "smoke" and params.scale_name({"scale": "nano"}) == "nano"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("config", "message"),
     [("scael=paper", "unknown key 'scael' (did you mean 'scale'?)"), ("scale=", "--config scale= names no scale")],
@@ -578,6 +577,7 @@ sys.exit(main(sys.argv[1:]))
 """
 
 
+@pytest.mark.slow
 def test_a_limit_on_files_is_met_before_data_is_prepared(tmp_path):
     words = ["prepare", "--dataset", "digits", "--resolution", "16", "--data", str(tmp_path / "data")]
     done = subprocess.run([sys.executable, "-c", LIMITED, *words], cwd=ROOT, capture_output=True, text=True)

@@ -9,7 +9,6 @@ from conftest import example
 from pictures import pictures, save
 from PIL import Image
 from scipy.spatial.distance import cdist
-from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
 
 from an.__main__ import main
 from an.errors import UserError
@@ -97,6 +96,8 @@ def test_all_metrics_are_torch_fidelity_s_on_300_images(tmp_path, weights, small
 
 
 def test_features_are_the_port_s_at_full_size(weights):
+    from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
+
     images, _ = pictures(5, 3, 5)
     port = FeatureExtractorInceptionV3("inception-v3-compat", ["2048", "logits_unbiased"], str(weights))
     with torch.no_grad():

@@ -111,6 +111,7 @@ def test_per_class_compares_like_with_like():
     assert per_class(x, x_labels, y, y_labels) == expected
 
 
+@pytest.mark.slow
 def test_classifier_reaches_95_percent_on_held_out_digits(digits, tmp_path):
     files = {"classifier": tmp_path / "classifier.pt", "classifier_report": tmp_path / "classifier.json"}
     train_classifier("bench", data=digits, **files, device=CPU)
@@ -299,6 +300,7 @@ def test_an_extractor_without_logits_gives_no_inception_score(digits, generated,
     assert result["protocol"] == with_logits["protocol"] | told
 
 
+@pytest.mark.slow
 def test_inception_beside_the_classifier(digits, generated, tmp_path, monkeypatch, weights, small):
     alone = evaluated(FINISHED, digits, generated, tmp_path)
     nano = params.load_scale("nano").model_dump()

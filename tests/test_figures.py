@@ -16,6 +16,7 @@ from an.reporting.figures.captions import CAPTIONS
 from an.reporting.figures.draw import FIGURES, write
 from an.reporting.figures.times import growth
 
+pytestmark = pytest.mark.slow
 SMOKE = Study("smoke")
 
 

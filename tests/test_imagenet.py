@@ -17,7 +17,6 @@ import pytest
 from conftest import ROOT
 from imagenet_archives import jpeg, meta, tar, write_archives, write_devkit
 from PIL import Image
-from torchvision.datasets import imagenet as peer
 
 from an.__main__ import main
 from an.data import image_array
@@ -61,6 +60,8 @@ def arrays(folder: Path) -> dict[str, bytes]:
 
 
 def test_archives_give_what_torchvision_unpacks(packed, tmp_path, monkeypatch):
+    from torchvision.datasets import imagenet as peer
+
     manifest = write_arrays(archives(packed, 16), "imagenet", 16, tmp_path / "a")
     assert manifest["classes"] == ["n01440764", "n01443537", "n02105855"] and "centred square" in manifest["resize"]
     assert [split["per_class"] for split in manifest["splits"].values()] == [[3, 3, 4], [2, 1, 1]]
@@ -230,6 +231,7 @@ def recorded(out: Path) -> int:
     return sum(json.loads(file.read_text())["images"] for file in (out / ".unfinished").glob("*.json"))
 
 
+@pytest.mark.slow
 def test_killed_at_random_moments_it_ends_with_the_same_bytes(tmp_path):
     encoded = [jpeg(picture(k, 300, 400)) for k in range(40)]
     train = {name: {f"{name}_{k}.JPEG": encoded[k % 40] for k in range(300)} for name in ("n01440764", "n01443537")}

@@ -4,7 +4,6 @@ sentence."""
 import numpy as np
 import pytest
 import torch
-from conftest import ROOT, an
 from PIL import Image, ImageOps
 
 from an import params
@@ -239,13 +238,22 @@ def picture(tmp_path):
     return tmp_path
 
 
-def call(folder, weights, row="ca", image="in.png", mask="mask.png", checkpoint="ca/generator.pt"):
-    named = ("--mask", folder / mask, "--row", row, "--scale", "nano", "--checkpoint", weights / checkpoint)
-    return an(ROOT, "complete", folder / image, *named, "--out", folder / "out.png")
+def words(folder, weights, row="ca", image="in.png"):
+    named = (
+        "--mask",
+        folder / "mask.png",
+        "--row",
+        row,
+        "--scale",
+        "nano",
+        "--checkpoint",
+        weights / "ca/generator.pt",
+    )
+    return ("complete", folder / image, *named, "--out", folder / "out.png")
 
 
-def test_a_picture_of_one_s_own(picture, weights):
-    done = call(picture, weights)
+def test_a_picture_of_one_s_own(picture, weights, called):
+    done = called(*words(picture, weights))
     assert done.returncode == 0, done.stderr
     image, mask, out = (np.asarray(Image.open(picture / f"{n}.png")) for n in ("in", "mask", "out"))
     assert np.array_equal(out[mask == 0], image[mask == 0]) and (out != image).any()
@@ -263,7 +271,7 @@ def test_a_picture_of_one_s_own(picture, weights):
         ("task", "row 'an' is of the generation task: inpainting has the rows ca, an-inpainting, ca-wide."),
     ],
 )
-def test_faults_are_one_sentence(picture, weights, fault, message):
+def test_faults_are_one_sentence(picture, weights, called, fault, message):
     arguments = {}
     if fault in ("size", "zero", "one"):
         value = {"size": np.zeros((30, 30)), "zero": np.zeros((45, 61)), "one": np.full((45, 61), 255)}[fault]
@@ -274,6 +282,6 @@ def test_faults_are_one_sentence(picture, weights, fault, message):
         arguments = {"image": "nothing.png"}
     else:
         arguments = {"row": {"row": "an-inpainting", "task": "an"}[fault]}
-    done = call(picture, weights, **arguments)
+    done = called(*words(picture, weights, **arguments))
     assert done.returncode == 1 and message in done.stderr, done.stderr
     assert len(done.stderr.strip().splitlines()) == 1 and not (picture / "out.png").exists()

@@ -24,6 +24,7 @@ def computed(**settings: str) -> list[str]:
     return done.stdout.split()
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not AVX2_HERE, reason="needs a processor with AVX2")
 def test_avx2_whatever_the_processor_has():
     fixed = computed()
@@ -32,6 +33,7 @@ def test_avx2_whatever_the_processor_has():
     assert narrow[0] == "DEFAULT" and narrow[1] != fixed[1], "what people set stays, and it matters"
 
 
+@pytest.mark.slow
 def test_one_thread_unless_people_say_otherwise():
     program = (
         "from an.__main__ import main; import os; main(['schema']); print('threads', os.environ['OMP_NUM_THREADS'])"

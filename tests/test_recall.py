@@ -142,6 +142,7 @@ def test_steps_are_supervised_by_the_colours_of_their_own_images():
     assert measures["lr"] == scale.recall.lr * rise_and_fall(2, scale.recall.steps) and measures["gradient_norm"] > 0
 
 
+@pytest.mark.slow
 def test_a_layer_learns_what_no_layer_can():
     """Two keys: the network without a layer stays at chance, self-attention does not."""
     scale = params.load_scale("nano")

@@ -112,6 +112,7 @@ def test_table_6_refuses_other_test_images(results, tmp_path):
         render(6, "smoke", results, tmp_path)
 
 
+@pytest.mark.slow
 def test_figure_10_is_a_picture_of_answers_and_maps(results, tmp_path):
     figure10("smoke").figure.savefig(tmp_path / "figure10.png")
     picture = imread(tmp_path / "figure10.png")[..., :3]

@@ -585,6 +585,7 @@ def test_explain_refuses_what_no_table_has(results, tmp_path, cell, message):
         explain(*cell, scale_name="smoke", results=results, reports=tmp_path)
 
 
+@pytest.mark.slow
 def test_reporting_needs_no_torch(results, tmp_path):
     import subprocess
     import sys

@@ -91,6 +91,7 @@ def test_a_finished_study(reproduced, monkeypatch):
     assert table("nano").startswith(f"nano: {len(rows)} done\n")
 
 
+@pytest.mark.slow
 def test_two_hundred_runs_are_shown_within_a_second_in_eighty_columns(study, monkeypatch):
     nano, seeds = params.load_scale("nano"), {"seeds": list(range(10))}
     scale = nano.model_copy(update=seeds | {"recall": nano.recall.model_copy(update=seeds)})

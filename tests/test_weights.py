@@ -3,6 +3,7 @@
 import subprocess
 import sys
 
+import pytest
 from conftest import ROOT
 
 from an.weights import load_tensors
@@ -17,6 +18,7 @@ save_tensors(sys.argv[1], {"step": 3, "modules": tensors})
 """
 
 
+@pytest.mark.slow
 def test_two_processes_write_the_same_bytes_for_the_same_tensors(tmp_path):
     for name in ("one.pt", "two/other-name.pt"):
         subprocess.run([sys.executable, "-c", WRITE, tmp_path / name], cwd=ROOT, check=True)

@@ -338,11 +338,11 @@ def test_rulegraph_reads_as_the_method(project):
         assert (names[first], names[second]) in edges, (first, second)
 
 
-def test_every_verb_has_help():
+def test_every_verb_has_help(called):
     verbs = {"prepare", "train", "generate", "evaluate", "evaluate-recall", "time", "table", "figure", "complete"}
     assert verbs <= set(an.commands)
     for verb in an.commands:
-        done = subprocess.run([sys.executable, "-m", "an", verb, "--help"], cwd=ROOT, capture_output=True, text=True)
+        done = called(verb, "--help")
         assert done.returncode == 0 and f"Usage: python -m an {verb}" in done.stdout
 
 
