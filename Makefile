@@ -8,7 +8,7 @@ SCALE := smoke
 HOST := 127.0.0.1
 PORT := 5000
 
-.PHONY: help reproduce verify ui inception validator test test-fast lint docs lock
+.PHONY: help reproduce verify ui inception validator test test-fast test-all lint docs lock
 
 help:  ## what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /make \1\t/' | expand -t 20
@@ -29,11 +29,14 @@ validator:  ## the validator of `an crate`'s folders, in .venv-crate; a test use
 	$(PYTHON) -m venv --clear .venv-crate
 	.venv-crate/bin/python -m pip install --quiet --require-hashes --requirement requirements-crate.lock
 
-test: $(INSTALLED)  ## all tests
-	$(IN_VENV) python -m pytest
+test: $(INSTALLED)  ## the tests but for the long ones
+	$(IN_VENV) python -m pytest -m "not long"
 
 test-fast: $(INSTALLED)  ## the tests of the arithmetic: no workflow, servers, killed trainings
 	$(IN_VENV) python -m pytest -m "not slow"
+
+test-all: $(INSTALLED)  ## all tests: also whole studies, Slurm, DVC, servers that die
+	$(IN_VENV) python -m pytest
 
 lint: $(INSTALLED)  ## style and types
 	$(IN_VENV) ruff check .

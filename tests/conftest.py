@@ -21,10 +21,12 @@ torch.set_num_threads(1)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The files that need ``reproduced``, which is long in the making, come first; a file's tests stay in one process.
 
-    Tests in a working copy of the project are slow, whatever their file says.
+    Tests of it are long, tests in a working copy of the project are slow, and so is all that is long.
     """
     for item in items:
-        if not {"reproduced", "project"}.isdisjoint(item.fixturenames):
+        if "reproduced" in item.fixturenames:
+            item.add_marker(pytest.mark.long)
+        if "project" in item.fixturenames or item.get_closest_marker("long"):
             item.add_marker(pytest.mark.slow)
     first = {item.path for item in items if "reproduced" in item.fixturenames}
     items.sort(key=lambda item: item.path not in first)

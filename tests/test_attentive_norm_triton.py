@@ -16,7 +16,7 @@ pytest.importorskip("triton")
 needs_cuda = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs CUDA")
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_the_kernels_arithmetic_is_the_default_path_s():
     # Triton reads the variable when it is imported, hence another process.
     environment = {**os.environ, "TRITON_INTERPRET": "1", "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}

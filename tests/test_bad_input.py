@@ -525,6 +525,7 @@ def test_weights_of_another_number_of_classes(refused, tmp_path, digits):
 # 9. Too little memory, a full disk
 
 
+@pytest.mark.long
 def test_a_study_that_needs_more_memory_than_there_is_starts_no_job(project):
     scale = project / "params/scales/nano.yaml"
     scale.write_text(scale.read_text().replace("memory_gb: 0.1", "memory_gb: 5000.0"))

@@ -190,6 +190,7 @@ def test_every_rule_that_runs_a_verb_has_a_digest():
     assert len(RULES) == len(written) + len(re.findall(r"^use rule ", text, re.MULTILINE))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("rule", RULES)
 def test_all_that_a_verb_runs_is_reached(executed, rule):
     assert executed[rule], "nothing was recorded"
@@ -437,6 +438,7 @@ def test_a_run_that_nobody_had_to_accept_says_so(nano, digits, tmp_path):
     assert json.loads((tmp_path / "out/training.json").read_text())["accepted_code"] == []
 
 
+@pytest.mark.long
 def test_finished_results_of_other_code_are_accepted_with_a_record(project):
     table, explained = "reports/nano/table5.md", ("explain", "table5", "attentive_norm", "8", "--scale", "nano")
     assert snakemake(project, table, *NANO).returncode == 0

@@ -193,6 +193,7 @@ def test_what_is_not_fashion_mnist_is_one_sentence(clothes, damage, message):
         fashion_mnist(32, str(clothes))
 
 
+@pytest.mark.slow
 def test_a_large_file_is_read_once_and_again_when_it_changes(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     file = tmp_path / "large"

@@ -83,7 +83,7 @@ def test_jobs_share_the_gpus_that_people_have_chosen(tmp_path, monkeypatch):
     assert names(4) == ["0", "1", "2", "3"]
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("seed", range(5))
 def test_fifty_jobs_on_four_gpus_some_of_them_killed(tmp_path, seed):
     """Each job locks files of its own for the GPUs that it was given, which fails where another has the same one."""

@@ -18,7 +18,7 @@ import pytest
 from conftest import an, dvc, git, installed, planned, record_nano
 from dvc.repo import Repo
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.long
 
 UP_TO_DATE = "Data and pipelines are up to date."
 METADATA = ".snakemake/metadata"

@@ -47,6 +47,7 @@ def members(x: np.ndarray, y: np.ndarray) -> tuple[int, int]:
     return int(inside.sum()), int((possible & ~inside).sum())
 
 
+@pytest.mark.long
 def test_all_metrics_are_torch_fidelity_s_on_300_images(tmp_path, weights, small, capsys, monkeypatch):
     import torch_fidelity
 

@@ -52,6 +52,7 @@ def test_the_package_s_features_are_those_of_its_own_network():
     assert abs(features - theirs).max() < 1e-5 * abs(theirs).max()
 
 
+@pytest.mark.long
 @archive_is_here
 def test_kid_is_that_of_torchmetrics_documented_example(monkeypatch):
     """``KernelInceptionDistance(subset_size=50)`` of two sets of noise after seed 123: 0.0337, 0.0023.

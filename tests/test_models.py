@@ -55,6 +55,7 @@ def test_shapes_and_gradients_of_every_row(row):
         assert parameter.grad is not None and torch.isfinite(parameter.grad).all(), name
 
 
+@pytest.mark.slow
 def test_spectral_norm_is_at_most_one_once_converged():
     generator, discriminator = build("an", "smoke", 10)
     normalized = [m for n in (generator, discriminator) for m in n.modules() if parametrize.is_parametrized(m)]

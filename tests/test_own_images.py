@@ -104,7 +104,7 @@ def test_without_classes_inception_measures(tmp_path, scales):
     assert mine.evaluation.table2_classes == [0]
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_from_a_folder_to_tables_and_page_by_two_commands(project, digits):
     nano = project / "params/scales/nano.yaml"  # of two rows, for the time of it
     nano.write_text(yaml.safe_dump({**yaml.safe_load(nano.read_text()), "rows": ["sngan-star", "an"]}))

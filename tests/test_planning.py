@@ -52,7 +52,7 @@ def test_every_job_of_the_workflow_is_planned():
     }
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_the_page_of_the_full_study_shows_its_plan(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 0)
@@ -65,7 +65,7 @@ def test_the_page_of_the_full_study_shows_its_plan(tmp_path, monkeypatch):
     assert f"\n\n{shown}\n\n" in (ROOT / "docs/full-study.md").read_text()
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_study_that_this_machine_can_run_is_timed(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     lines = cost("nano", cores=1).splitlines()
@@ -74,7 +74,7 @@ def test_a_study_that_this_machine_can_run_is_timed(tmp_path, monkeypatch):
     assert not any(line.startswith("missing") for line in lines)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_the_shakedown_of_a_gpu_runs_in_small(tmp_path):
     command = [sys.executable, "benchmarks/gpu_shakedown.py", "--small", "--folder", str(tmp_path)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=600)
@@ -85,6 +85,7 @@ def test_the_shakedown_of_a_gpu_runs_in_small(tmp_path):
     assert found["machine"]["torch"] == torch.__version__
 
 
+@pytest.mark.long
 def test_a_tier_trains_what_the_whole_scale_then_leaves_alone(project):
     tier = {"base": "nano", "description": "two rows of nano", "rows": ["sngan-star", "an"], "seeds": [0]}
     (project / "params/scales/nano-core.yaml").write_text(yaml.safe_dump(tier))

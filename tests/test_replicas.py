@@ -100,6 +100,7 @@ def test_a_batch_that_does_not_divide_is_an_error():
         Replicas(0, 3).rows(8)
 
 
+@pytest.mark.long
 def test_a_launched_job_stops_with_a_checkpoint_and_goes_on(project, digits, tmp_path):
     """What ``--gpus 2`` does, on two CPU replicas: one command holds both, and hands its signal on."""
     out, nano = tmp_path / "out", project / "params/scales/nano.yaml"

@@ -16,7 +16,7 @@ from test_workflow import content, made
 OF_MACHINE = re.compile(r"/(timing\.json|table5.*|convergence.*|index\.html)$")  # they tell how long something took
 
 pytestmark = [
-    pytest.mark.slow,
+    pytest.mark.long,
     pytest.mark.skipif(bool(MISSING), reason=f"a Slurm of one machine needs slurm-wlm and root; missing: {MISSING}"),
 ]
 

@@ -8,7 +8,7 @@ import pytest
 from conftest import installed
 from long_study import LONGER, long_study, steps, trained_once, wait
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.long
 ROW = "recall-an"
 REPORT = f"results/long/{ROW}/seed-0/training.json"
 

@@ -258,6 +258,7 @@ def test_a_new_evaluation_replaces_what_is_shown(folder):
     assert tables() == before
 
 
+@pytest.mark.long
 def test_eight_jobs_and_a_sync_at_once(folder):
     """Five times over. Each job is killed in its middle, and goes on from an earlier checkpoint."""
     job = """
@@ -294,6 +295,7 @@ spool.close()
     assert_all_is_there()
 
 
+@pytest.mark.long
 def test_two_syncs_at_once_and_syncs_that_are_killed(folder):
     Path("mlflow.db").unlink()  # its making is part of the race
     for seed in range(2):
@@ -328,6 +330,7 @@ def test_samples_are_read_once(folder, monkeypatch):
         assert [header["key"] for header in drawn] == [head["key"]]
 
 
+@pytest.mark.long
 def test_a_server_that_dies_in_the_middle_loses_nothing(folder, digits, monkeypatch):
     """Neither of the training under way, which knows no server, nor of those that have ended."""
     client()  # makes the store
@@ -379,6 +382,7 @@ def steps_done(row: str) -> int:
     return sum(len(spooled.steps) for spooled in read_spools("nano") if spooled.header["row"] == row)
 
 
+@pytest.mark.long
 def test_the_pipeline_is_green_though_the_server_never_answers(project, monkeypatch):
     monkeypatch.chdir(project)
     finished("an", 0)
@@ -399,6 +403,7 @@ def test_the_pipeline_is_green_though_the_server_never_answers(project, monkeypa
     assert f"Error: MLflow at {uri} does not take the runs" in done.stderr
 
 
+@pytest.mark.long
 def test_a_failed_pipeline_is_tracked_too_where_there_is_a_store(project, monkeypatch, empty_store):
     monkeypatch.chdir(project)
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
@@ -503,6 +508,7 @@ def log_in(terminal: int) -> None:
     signal.signal(signal.SIGHUP, signal.SIG_DFL)  # which tests under nohup have inherited as ignored
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("way", WAYS)
 def test_the_end_of_make_ui_leaves_no_process(folder, monkeypatch, way):
     """In a shell in a terminal of its own, where these signals come from the system."""

@@ -47,6 +47,7 @@ def test_the_moving_average_follows_the_generator(prepared):
     assert "average" in job.modules, "a resume point keeps it"
 
 
+@pytest.mark.slow
 def test_the_averaged_generator_is_normalized_by_its_own_singular_values(digits, prepared, tmp_path, monkeypatch):
     """The average of two weights' singular vectors is not the singular vector of the averaged weight."""
     monkeypatch.setattr(params.loading, "FOLDER", params.loading.FOLDER)

@@ -3,6 +3,7 @@
 import re
 
 import numpy as np
+import pytest
 
 from an.reporting.intervals import difference, verdict
 
@@ -18,6 +19,7 @@ def is_decided(low: list[float], high: list[float]) -> bool:
     return not found.low <= 0 <= found.high
 
 
+@pytest.mark.slow
 def test_no_decided_verdict_has_an_interval_that_includes_zero():
     rng = np.random.default_rng(0)
     for gap in (0.0, 1.0, 3.0):

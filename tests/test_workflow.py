@@ -90,6 +90,7 @@ def test_the_workflow_starts_without_torch():
     assert imports and subprocess.run([sys.executable, "-c", program], cwd=ROOT).returncode == 0
 
 
+@pytest.mark.long
 def test_two_clones_make_the_same_files(finished, tmp_path):
     """Rows of every task, in another folder and without DVC; a smoke run and `an verify` compare them all."""
     clone, rows = tmp_path / "another" / "folder", ["sngan", "an", "recall-an"]
@@ -314,6 +315,7 @@ def test_rows_with_seeds_of_their_own_are_run_with_these(project):
     assert len(trained) == len(ROWS) + 1, "figures show the first seed that a row has"
 
 
+@pytest.mark.long
 def test_table_2_waits_for_its_own_classes_alone(project):
     done = snakemake(project, "--dry-run", "reports/nano/table2.md", *NANO)
     jobs = re.findall(r"^ *(?:local)?rule (\w+):", done.stdout, re.MULTILINE)
