@@ -19,9 +19,10 @@ torch.set_num_threads(1)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The files that need ``reproduced``, which is long in the making, come first; a file's tests stay in one process.
+    """The files that need ``reproduced``, which is long in the making, come first, then those with other slow tests.
 
-    Tests of it are long, tests in a working copy of the project are slow, and so is all that is long.
+    A file's tests stay in one process. Tests of ``reproduced`` are long; tests in a working copy of the project are
+    slow, and so is all that is long.
     """
     for item in items:
         if "reproduced" in item.fixturenames:
@@ -29,7 +30,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if "project" in item.fixturenames or item.get_closest_marker("long"):
             item.add_marker(pytest.mark.slow)
     first = {item.path for item in items if "reproduced" in item.fixturenames}
-    items.sort(key=lambda item: item.path not in first)
+    second = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: (item.path not in first, item.path not in second))
 
 
 def pytest_xdist_auto_num_workers() -> int:

@@ -257,6 +257,7 @@ def test_methods_of_parameter_models_are_reached_where_they_are_called_and_field
     assert {"train_gan", "evaluate_samples"} <= changed and not {"train_recall", "complete_controls"} & changed
 
 
+@pytest.mark.long
 def test_a_changed_line_counts_where_it_runs_and_nowhere_else(executed, plant):
     before, reached = digests(), closures()
     everything = sorted({place for ran in executed.values() for place in ran if "." not in place[1]})
@@ -473,6 +474,7 @@ def test_a_file_that_is_missing_cannot_be_accepted():
         outdated(plan)
 
 
+@pytest.mark.long
 def test_scales_that_share_data_share_its_preparation(project):
     data = ("data/digits-32/manifest.json", "data/photographs-32/manifest.json")
     assert snakemake(project, *data, *NANO).returncode == 0

@@ -331,6 +331,7 @@ def test_weights_are_checked_against_the_sha256_a_scale_names(weights):
         inception_extractor(weights, CPU, "0" * 64)
 
 
+@pytest.mark.long
 def test_the_example_of_two_folders(weights):
     said = example("two_folders.py", "--weights", weights)
     assert {"fid", "kid", "inception_score", "precision"} <= {line.split()[0] for line in said.splitlines()}

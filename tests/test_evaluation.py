@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 import scipy.linalg
 import torch
-from conftest import an
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -213,11 +212,12 @@ def test_predicted_memory_is_what_a_module_takes(pool):
         assert live.peak <= predicted <= 3 * live.peak, (live.peak, predicted)
 
 
-def test_missing_checkpoints_are_one_sentence(project, digits):
+def test_missing_checkpoints_are_one_sentence(called, digits, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     paths = ("--checkpoints", "nowhere", "--images", "s.npy", "--snapshot-images", "t.npy")
-    done = an(project, "generate", "--row", "an", "--scale", "nano", "--seed", 0, "--data", digits, *paths)
+    done = called("generate", "--row", "an", "--scale", "nano", "--seed", 0, "--data", digits, *paths)
     assert done.returncode == 1 and "is missing: train the row first" in done.stderr
-    assert not (project / "s.npy").exists()
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.fixture(scope="module")

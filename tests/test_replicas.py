@@ -29,6 +29,7 @@ def share_apart(ours: dict, theirs: dict) -> float:
     return torch.cat(apart).float().mean().item()
 
 
+@pytest.mark.long
 def test_two_replicas_train_as_one_process(digits, tmp_path):
     """20 adversarial steps without batch statistics; the order of sums differs."""
     files = [tmp_path / "one.pt", tmp_path / "two.pt"]
@@ -44,6 +45,7 @@ def test_two_replicas_train_as_one_process(digits, tmp_path):
     assert share_apart(torch.load(untrained, weights_only=True), one) > 0.5, "the tolerance would notice nothing"
 
 
+@pytest.mark.long
 def test_two_replicas_go_on_when_sampling_ends(digits, tmp_path):
     """Parameters that no gradient reaches any more are not waited for; an-bn's discriminator runs twice a step."""
     assert params.load_row("an").attention.sampling_share == params.load_row("an-bn").attention.sampling_share == 0.5
@@ -60,6 +62,7 @@ def test_two_replicas_go_on_when_sampling_ends(digits, tmp_path):
         assert (weights[layer + "t"] == 0.1).all(), "a step after the first one sampled"
 
 
+@pytest.mark.long
 def test_two_replicas_train_the_inpainting_row_as_one_process(tmp_path):
     data = tmp_path / "data"
     prepare_crops("photographs", 32, data, test_crops=4)

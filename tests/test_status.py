@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -98,12 +99,14 @@ def test_two_hundred_runs_are_shown_within_a_second_in_eighty_columns(study, mon
     monkeypatch.setattr(params, "load_scale", lambda name: scale)
     runs = [each.run for each in statuses("nano")]
     assert len(runs) >= 200
+    events = Events(study / "events.jsonl")
+    events.append("run", settings={"recipe": {"steps": 1_000_000}})
+    for step in range(2000):
+        events.append("step", step=100 * step, generator=0.25, discriminator=1.5, steps_per_second=4.0)
+    events.close()
     for run in runs:
-        events = Events(run.scratch / "events.jsonl")
-        events.append("run", row=run.row, settings={"recipe": {"steps": 1_000_000}})
-        for step in range(2000):
-            events.append("step", step=100 * step, generator=0.25, discriminator=1.5, steps_per_second=4.0)
-        events.close()
+        run.scratch.mkdir(parents=True, exist_ok=True)
+        shutil.copy(study / "events.jsonl", run.scratch)
         (run.scratch / "holder").write_text("process 7 on node12")
     began = time.perf_counter()
     shown = table("nano")

@@ -467,6 +467,7 @@ def test_a_training_that_began_after_the_sync_has_its_pages_too(folder):
     assert list(pages(uri, "nano")) == ["runs of generation"]
 
 
+@pytest.mark.long
 @pytest.mark.skipif(bool(MISSING), reason=f"{' and '.join(MISSING)} not installed: no page was looked at")
 def test_pages_in_a_real_browser(folder, monkeypatch):
     for row, fid in [("sngan", 5.25), ("sagan", 4.5), ("an", 3.75)]:

@@ -25,6 +25,7 @@ from an.training.losses import hinge_discriminator, hinge_generator, orthogonali
 from an.weights import load_tensors
 
 pytestmark = pytest.mark.slow
+LONGER = ("acgan", "an-inpainting")  # of the rows that are killed
 
 
 @pytest.fixture
@@ -41,7 +42,7 @@ def photographs(tmp_path_factory):
     return folder
 
 
-@pytest.mark.parametrize("row", ["an", "acgan", "an-inpainting", "recall-an"])
+@pytest.mark.parametrize("row", ["an", "recall-an", *(pytest.param(r, marks=pytest.mark.long) for r in LONGER)])
 def test_killed_at_random_and_resumed_equals_straight_bit_for_bit(longer, digits, photographs, tmp_path, row):
     longer(30)
     data = {"an-inpainting": photographs, "recall-an": None}.get(row, digits)
@@ -287,8 +288,8 @@ def test_every_random_state_is_kept(longer, digits, tmp_path):
     assert draw() == first
 
 
-def test_an_unknown_row_or_scale_is_one_sentence(project, digits, tmp_path):
-    done = an(project, *arguments(digits, tmp_path / "out", row="sagn"))
+def test_an_unknown_row_or_scale_is_one_sentence(called, digits, tmp_path):
+    done = called(*arguments(digits, tmp_path / "out", row="sagn"))
     assert done.returncode == 1 and done.stderr.startswith("Error: unknown row 'sagn' (did you mean 'sagan'?)")
     assert len(done.stderr.splitlines()) == 1 and not (tmp_path / "out").exists()
 
@@ -352,13 +353,13 @@ def test_a_result_of_other_settings_is_not_taken_for_ones_own(longer, digits, tm
     assert not has_result("an", "nano", 0, **files)
 
 
-def test_a_wrong_checksum_stops_before_training(project, digits, tmp_path):
+def test_a_wrong_checksum_stops_before_training(called, digits, tmp_path):
     data = tmp_path / "data"
     data.mkdir()
     for file in digits.iterdir():
         (data / file.name).write_bytes(file.read_bytes())
     (data / "train_labels.npy").write_bytes(b"damaged")
-    done = an(project, *arguments(data, tmp_path / "out"))
+    done = called(*arguments(data, tmp_path / "out"))
     assert done.returncode == 1 and "train_labels.npy differs from its manifest" in done.stderr
     assert not (tmp_path / "out/scratch/state.pt").exists()
 

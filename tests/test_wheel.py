@@ -17,7 +17,7 @@ from an import params
 from an.models.build import build_inpainting_generator
 from an.weights import save_tensors
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.long
 
 LAYER = """
 import torch

@@ -298,6 +298,7 @@ def test_a_scale_may_run_some_rows_alone(project):
     assert done.returncode != 0 and "rows has an unknown row 'sagn' (did you mean 'sagan'?)." in done.stderr
 
 
+@pytest.mark.long
 def test_a_table_asks_for_its_own_data_alone(project):
     (project / "data/raw/imagenet").mkdir(parents=True)
     done = snakemake(project, "--dry-run", "reports/paper/table1.md", "--config", "scale=paper")
@@ -348,6 +349,7 @@ def test_every_verb_has_help(called):
         assert done.returncode == 0 and f"Usage: python -m an {verb}" in done.stdout
 
 
+@pytest.mark.long
 def test_every_scale_loads_and_plans(project):
     for name in ("smoke", "bench"):
         assert params.load_scale(name)
