@@ -239,17 +239,8 @@ def picture(tmp_path):
 
 
 def words(folder, weights, row="ca", image="in.png"):
-    named = (
-        "--mask",
-        folder / "mask.png",
-        "--row",
-        row,
-        "--scale",
-        "nano",
-        "--checkpoint",
-        weights / "ca/generator.pt",
-    )
-    return ("complete", folder / image, *named, "--out", folder / "out.png")
+    chosen = ("--row", row, "--scale", "nano", "--checkpoint", weights / "ca/generator.pt")
+    return ("complete", folder / image, "--mask", folder / "mask.png", *chosen, "--out", folder / "out.png")
 
 
 def test_a_picture_of_one_s_own(picture, weights, called):
