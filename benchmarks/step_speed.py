@@ -5,8 +5,8 @@
 Each commit is cloned and works in a process of its own, both with the same torch, instruction set and one thread. They
 take their steps in turn, ``--steps`` of them in each of ``--repeats`` rounds, and the medians over rounds are compared.
 Sizes and batches of steps are those of smoke now, and of smoke at d08e29d; rows, and the layer's defaults, are what
-each commit has under their names. At smoke's size now, two more stand beside them: the networks compiled, which takes
-minutes and a C++ compiler, and the processor's own widest instructions.
+each commit has under their names. At smoke's size now, two more stand beside them: the networks compiled, which takes a
+minute or more and a C++ compiler, and the processor's own widest instructions.
 """
 
 import argparse

@@ -10,7 +10,6 @@ from pictures import pictures, save
 from PIL import Image
 from scipy.spatial.distance import cdist
 
-from an.__main__ import main
 from an.errors import UserError
 from an.evaluation import folders as evaluation
 from an.evaluation.extraction import Extractor, extract
@@ -311,7 +310,7 @@ BAD = [
 
 
 @pytest.mark.parametrize("spoil", BAD, ids=lambda f: f.__name__)
-def test_bad_input_is_one_sentence_that_names_file_and_remedy(spoil, tmp_path, weights, small, capsys, monkeypatch):
+def test_bad_input_is_one_sentence_that_names_file_and_remedy(spoil, tmp_path, weights, small, called):
     import re
 
     real = save(tmp_path / "real", pictures(24, 2, 20)[0])
@@ -319,10 +318,9 @@ def test_bad_input_is_one_sentence_that_names_file_and_remedy(spoil, tmp_path, w
     (tmp_path / "weights.pth").symlink_to(weights)
     changes, message = spoil(tmp_path, real)
     given = {"samples": samples, "reference": real, "json": tmp_path / "out.json", "weights": weights, **changes}
-    monkeypatch.setattr("an.devices.keep_freed_memory", lambda: None)  # it holds for the rest of a process
-    status = main(["evaluate", *(f"--{k.replace('_', '-')}={v}" for k, v in given.items())])
-    errors = [line for line in capsys.readouterr().err.splitlines() if line.startswith("Error: ")]
-    assert status == 1 and len(errors) == 1 and re.search(message, errors[0]), errors
+    done = called("evaluate", *(f"--{k.replace('_', '-')}={v}" for k, v in given.items()))
+    errors = [line for line in done.stderr.splitlines() if line.startswith("Error: ")]
+    assert done.returncode == 1 and len(errors) == 1 and re.search(message, errors[0]), errors
     assert not (tmp_path / "out.json").exists() and not list(tmp_path.glob(".features-*"))
 
 

@@ -34,8 +34,9 @@ class SpectralNorm(nn.Module):
         super().__init__()
         self.register_buffer("_u", F.normalize(torch.randn(len(weight)), dim=0))
         self.register_buffer("_v", F.normalize(torch.randn(weight[0].numel()), dim=0))
-        for _ in range(0 if weight.is_meta else 15):  # as torch: the first use finds a norm that is nearly right
-            self(weight.detach())
+        if not weight.is_meta:  # of sizes alone there is nothing to iterate on
+            for _ in range(15):  # as torch: the first use finds a norm that is nearly right
+                self(weight.detach())
 
     def forward(self, weight: Tensor) -> Tensor:
         with without_autocast(weight):
