@@ -43,7 +43,7 @@ class Browser:
     def run(self, script: str):
         return self.send("execute/sync", {"script": script, "args": []})
 
-    def open(self, page: str, *texts: str, seconds: float = 90) -> str:
+    def open(self, page: str, *texts: str, seconds: float = 300) -> str:
         """Open a page, wait until it shows every text, and return all it shows."""
         self.send("url", {"url": page})
         deadline = time.monotonic() + seconds

@@ -148,7 +148,7 @@ def reproduce(project: Path) -> Path:
     git(project, "init", "--quiet")
     git(project, "add", "--all")
     git(project, "commit", "--quiet", "--message", "The project, at nano scale")
-    done = dvc(project, "repro", timeout=2400)  # a minute or two of a machine that does nothing else
+    done = dvc(project, "repro")
     assert done.returncode == 0, (done.stdout + done.stderr)[-3000:]
     return project
 
@@ -160,30 +160,28 @@ def record_nano(project: Path) -> None:
     path.write_text(path.read_text().replace(line, line.replace("smoke", "nano")))
 
 
-def an(folder: Path, *arguments: str, timeout: int = 300, **environment: str) -> subprocess.CompletedProcess:
+def an(folder: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess:
     """Run ``python -m an`` in a working copy."""
     command = [sys.executable, "-m", "an", *map(str, arguments)]
     env = {**os.environ, "OMP_NUM_THREADS": "1", **environment}
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=timeout, env=env)
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, env=env)
 
 
-def example(name: str, *arguments, timeout: int = 600) -> str:
+def example(name: str, *arguments) -> str:
     """Run one of examples/; what it printed."""
     command = [sys.executable, ROOT / "examples" / name, *map(str, arguments)]
     env = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
-    done = subprocess.run(command, capture_output=True, text=True, timeout=timeout, env=env)
+    done = subprocess.run(command, capture_output=True, text=True, env=env)
     assert done.returncode == 0, done.stderr
     return done.stdout
 
 
-def snakemake(folder: Path, *arguments: str, timeout: int = 300) -> subprocess.CompletedProcess:
+def snakemake(folder: Path, *arguments: str) -> subprocess.CompletedProcess:
     command = [sys.executable, "-m", "snakemake", *arguments, "--cores", "all", "--resources", "gpu=4"]
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=timeout, env=installed())
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, env=installed())
 
 
-def dvc(
-    folder: Path, *arguments: str, timeout: int = 600, within=None, **environment: str
-) -> subprocess.CompletedProcess:
+def dvc(folder: Path, *arguments: str, within=None, **environment: str) -> subprocess.CompletedProcess:
     """Run DVC in a working copy; what it remembers of files stays inside, in .dvc/tmp.
 
     ``within`` wraps the command line, as ``Slurm.command`` does.
@@ -191,7 +189,7 @@ def dvc(
     env = {**installed(), "DVC_SITE_CACHE_DIR": str(folder / ".dvc/tmp/site"), **environment}
     command = [sys.executable, "-m", "dvc", *arguments]
     command = within(*command, folder=folder) if within else command
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=timeout, env=env)
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, env=env)
 
 
 def installed() -> dict[str, str]:

@@ -59,7 +59,7 @@ class Slurm:
         # Programs of Slurm drop SLURM_CONF from a job's environment: the files have to lie where they look.
         mount = f"mount -t tmpfs none /etc/slurm && cp {folder}/etc/* /etc/slurm && exec sleep infinity"
         self.namespace = subprocess.Popen(["unshare", "--mount", "sh", "-c", mount])
-        wait(lambda: self.run("test", "-e", "/etc/slurm/slurm.conf").returncode == 0, 10)
+        wait(lambda: self.run("test", "-e", "/etc/slurm/slurm.conf").returncode == 0)
         self.daemons = {"slurmctld": self._start("slurmctld", "-D")}
         self.start_node()
 

@@ -94,7 +94,7 @@ def test_what_is_read_ahead_is_what_is_asked_for():
 
     batches = ReadAhead(slowly)
     assert [batches(number) for number in (0, 1, 2)] == [0, 1, 4]
-    assert third.wait(10) and read == [0, 1, 2, 3]
+    assert third.wait() and read == [0, 1, 2, 3]
     assert [batches(number) for number in (7, 8, 3)] == [49, 64, 9]
     with pytest.raises(OSError, match="gone"):
         batches(9)

@@ -38,12 +38,12 @@ def hold(count, present, folder):
 def test_jobs_take_different_gpus_and_a_killed_one_gives_its_back(tmp_path):
     first, mine = hold(2, 4, tmp_path)
     second, yours = hold(2, 4, tmp_path)
-    assert sorted(mine.get(timeout=30) + yours.get(timeout=30)) == [0, 1, 2, 3]
+    assert sorted(mine.get() + yours.get()) == [0, 1, 2, 3]
     third, late = hold(1, 4, tmp_path)
     time.sleep(0.5)
     assert late.empty(), "nothing is free"
     first.kill()
-    assert late.get(timeout=30)[0] in (0, 1, 2, 3)
+    assert late.get()[0] in (0, 1, 2, 3)
     for process in (second, third):
         process.kill()
 
@@ -54,9 +54,9 @@ def test_a_job_that_waits_for_several_holds_none_meanwhile(tmp_path):
         time.sleep(0.5)
         assert gpus == [0] and taken.empty()
         single, other = hold(1, 2, tmp_path)
-        assert other.get(timeout=30) == [1]
+        assert other.get() == [1]
         single.kill()
-    assert taken.get(timeout=30) == [0, 1]
+    assert taken.get() == [0, 1]
     waiting.kill()
 
 
@@ -104,15 +104,14 @@ def test_fifty_jobs_on_four_gpus_some_of_them_killed(tmp_path, seed):
     for job in jobs:
         job.start()
     early, waiting = set(chance.sample(sorted(doomed), 3)), set(doomed)  # those are killed wherever they are
-    end = time.monotonic() + 240
-    while waiting and time.monotonic() < end:
+    while waiting:
         for number in [number for number in waiting if number in early or (tmp_path / f"took-{number}").exists()]:
             time.sleep(chance.uniform(0, 0.2))
             jobs[number].kill()
             waiting.remove(number)
         time.sleep(0.01)
     for job in jobs:
-        job.join(60)
+        job.join()
     assert [number for number, job in enumerate(jobs) if job.exitcode != 0] == sorted(doomed)
     with leased(4, 4, tmp_path / "locks") as gpus:
         assert gpus == [0, 1, 2, 3], "none is lost"

@@ -53,7 +53,7 @@ class Page(HTMLParser):
 
 def build(project: Path) -> subprocess.CompletedProcess:
     command = [sys.executable, "-m", "mkdocs", "build", "--strict"]
-    return subprocess.run(command, cwd=project, capture_output=True, text=True, timeout=300)
+    return subprocess.run(command, cwd=project, capture_output=True, text=True)
 
 
 @pytest.fixture(scope="module")

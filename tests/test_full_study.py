@@ -79,7 +79,7 @@ def test_every_rule_of_the_full_study_runs(tmp_path):
     rules = set(snakemake(project, "--list-rules", "--config", "scale=small-paper").stdout.split())
     assert planned(project, "small-paper").keys() == rules - PHASES
     few = [f"{rule}:mem_mb=3000" for rule in ("extract_reference", "evaluate_samples")]  # of so few images
-    done = snakemake(project, "--config", "scale=small-paper", "--set-resources", *few, timeout=1200)
+    done = snakemake(project, "--config", "scale=small-paper", "--set-resources", *few)
     assert done.returncode == 0, (done.stdout + done.stderr)[-3000:]
     one = pd.read_csv(project / "reports/small-paper/table1.csv").set_index("row")
     assert one[["fid", "intra_fid"]].notna().all(axis=None)

@@ -110,7 +110,7 @@ def test_from_a_folder_to_tables_and_page_by_two_commands(project, digits):
     nano.write_text(yaml.safe_dump({**yaml.safe_load(nano.read_text()), "rows": ["sngan-star", "an"]}))
     done = an(project, "init", "mine", "--images", digits, "--like", "nano")
     assert done.returncode == 0, done.stderr
-    done = snakemake(project, "--config", "scale=mine", timeout=1200)
+    done = snakemake(project, "--config", "scale=mine")
     assert done.returncode == 0, (done.stdout + done.stderr)[-3000:]
     manifest = json.loads((project / "data/my-digits-32/manifest.json").read_text())
     assert manifest["licence"] == "CC BY 4.0" and manifest["splits"]["train"]["count"] == 180

@@ -77,7 +77,7 @@ def test_a_study_that_this_machine_can_run_is_timed(tmp_path, monkeypatch):
 @pytest.mark.long
 def test_the_shakedown_of_a_gpu_runs_in_small(tmp_path):
     command = [sys.executable, "benchmarks/gpu_shakedown.py", "--small", "--folder", str(tmp_path)]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=600)
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
     found = json.loads((tmp_path / "gpu_shakedown.json").read_text())
     parts = {line["part"].split(",")[0] for line in found["lines"]}

@@ -47,7 +47,7 @@ def installed(tmp_path_factory):
     def run(*words, **environment) -> subprocess.CompletedProcess:
         command = [folder / "env/bin/python", *map(str, words)]
         env = {**os.environ, **environment}
-        return subprocess.run(command, cwd=folder / "empty", capture_output=True, text=True, timeout=120, env=env)
+        return subprocess.run(command, cwd=folder / "empty", capture_output=True, text=True, env=env)
 
     return run
 

@@ -97,7 +97,7 @@ def test_two_clones_make_the_same_files(finished, tmp_path):
     git(finished, "clone", "--quiet", ".", str(clone))
     wanted = ["reports/nano/table3.md", "reports/nano/figure9.png"]
     wanted += [f"results/nano/{row}/seed-0/metrics.json" for row in rows]
-    done = snakemake(clone, *wanted, *NANO, timeout=2400)
+    done = snakemake(clone, *wanted, *NANO)
     assert done.returncode == 0, (done.stdout + done.stderr)[-3000:]
     files = made(clone)
     trained = {name.split("/")[2] for name in files if name.startswith("checkpoints/")}
