@@ -1,6 +1,5 @@
 """The workflow on a real Slurm of one machine: whole, and with what happens to jobs, nodes and snakemake itself."""
 
-import re
 import shutil
 import subprocess
 import sys
@@ -11,9 +10,7 @@ import pytest
 from conftest import dvc, git, installed
 from long_study import LONGER, ROWS, WANTED, long_study, steps, trained_once, wait
 from slurm import MISSING, Slurm
-from test_workflow import content, made
-
-OF_MACHINE = re.compile(r"/(timing\.json|table5.*|convergence.*|index\.html)$")  # they tell how long something took
+from test_workflow import NANO, SOME, SOME_ROWS, differing_files, made
 
 pytestmark = [
     pytest.mark.long,
@@ -90,21 +87,21 @@ def test_cancelled_jobs_and_nodes_that_are_lost_or_drained_cost_no_step(slurm, s
     assert all(trained_once(study, row) for row in ROWS)
 
 
-def test_the_study_takes_a_job_for_each_run_and_makes_what_a_local_one_makes(slurm, reproduced, tmp_path):
+def test_runs_take_a_job_each_and_make_what_a_local_study_makes(slurm, reproduced, tmp_path):
+    """Rows of every task; then one that a whole study lacks, through `dvc repro`."""
     project = tmp_path / "project"
     git(reproduced, "clone", "--quiet", ".", str(project))
-    finish(snakemake(slurm, project, "--config", "scale=nano"), project)
+    finish(snakemake(slurm, project, *SOME, *NANO), project)
     runs = [path.parent for path in (project / "results/nano").rglob("training.json")]
-    assert submitted(project) == len(runs) <= 25
-    assert made(project) == made(reproduced)
-    files = [name for name in made(project) if not OF_MACHINE.search(name)]
-    assert [name for name in files if content(project / name) != content(reproduced / name)] == []
-    shutil.rmtree(project / "results/nano/recall-an")
+    assert submitted(project) == len(runs) == len(SOME_ROWS)
+    assert differing_files(project, reproduced) == []
+    whole = Path(shutil.copytree(reproduced, tmp_path / "whole"))
+    shutil.rmtree(whole / "results/nano/recall-an")
     environment = {"SNAKEMAKE_PROFILE": "workflow/profiles/slurm", "OMP_NUM_THREADS": "1"}
-    done = dvc(project, "repro", within=slurm.command, **environment)
+    done = dvc(whole, "repro", within=slurm.command, **environment)
     assert done.returncode == 0, (done.stdout + done.stderr)[-3000:]
     assert "has been submitted with SLURM jobid" in done.stdout + done.stderr
-    assert [name for name in files if content(project / name) != content(reproduced / name)] == []
+    assert made(whole) == made(reproduced) and differing_files(whole, reproduced) == []
 
 
 def test_the_doctor_names_what_this_cluster_lacks(slurm, study):
