@@ -3,6 +3,7 @@
 import gc
 import sys
 import warnings
+from concurrent.futures import BrokenExecutor
 from pathlib import Path
 
 import click
@@ -72,6 +73,13 @@ def main(arguments: list[str] | None = None) -> int:
     except click.Abort:
         click.echo("Interrupted; the same command goes on from here.", err=True)
         return 130
+    except BrokenExecutor:
+        click.echo(
+            "Error: one of this command's processes was ended by the system, most likely for want of memory: run the "
+            "same command again, which goes on.",
+            err=True,
+        )
+        return 1
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] == __package__:
             raise

@@ -4,6 +4,7 @@ import io
 import json
 import os
 import random
+import signal
 import subprocess
 import sys
 import tarfile
@@ -19,10 +20,11 @@ from imagenet_archives import jpeg, meta, tar, write_archives, write_devkit
 from PIL import Image
 
 from an.__main__ import main
-from an.data import image_array
+from an.data import archives as archives_in_tar
+from an.data import image_array, imagenet
 from an.data.imagenet import DEVKIT, SYNSETS, TRAIN, TRUTH, VALIDATION, archives
 from an.data.loading import open_split
-from an.data.preparation import write_arrays
+from an.data.preparation import SOURCES, write_arrays
 from an.data.sources import Source, Split, centre_crop, class_folders
 from an.errors import UserError
 
@@ -213,13 +215,41 @@ def test_work_is_not_done_twice_unless_its_files_changed(tmp_path, monkeypatch):
 PREPARE = """
 import sys
 from pathlib import Path
-from an.data import image_array
+from an.data import archives as archives_in_tar
+from an.data import image_array, imagenet
 from an.data.imagenet import archives
 from an.data.loading import open_split
-from an.data.preparation import write_arrays
+from an.data.preparation import SOURCES, write_arrays
 image_array.SECONDS_BETWEEN_RECORDS = 0.1
 write_arrays(archives(Path(sys.argv[1]), 32), "imagenet", 32, Path(sys.argv[2]))
 """
+
+
+def ended(*_) -> None:
+    """What a system does that is short of memory."""
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def members_or_ended(of) -> list[archives_in_tar.Member]:
+    return ended() if isinstance(of, archives_in_tar.Member) else archives_in_tar.members(of)
+
+
+ENDED = {"listing": (imagenet, "members", members_or_ended), "drawing": (image_array, "_draw", ended)}
+
+
+@pytest.mark.parametrize("doing", ENDED)
+def test_a_process_that_the_system_ends_is_a_sentence(packed, capsys, monkeypatch, doing):
+    monkeypatch.setitem(SOURCES, "imagenet", lambda resolution, path: archives(Path(path), resolution))
+    words = ["prepare", "--dataset", "imagenet", "--resolution", 16, "--path", packed, "--data", packed.parent / "out"]
+    with monkeypatch.context() as patch:
+        patch.setattr(*ENDED[doing])
+        assert main([str(word) for word in words]) == 1
+    said = [line for line in capsys.readouterr().err.splitlines() if line.startswith("Error: ")]
+    assert said == [
+        "Error: one of this command's processes was ended by the system, most likely for want of memory: run the same "
+        "command again, which goes on."
+    ]
+    assert main([str(word) for word in words]) == 0
 
 
 def start(packed: Path, out: Path) -> subprocess.Popen:

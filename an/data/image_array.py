@@ -7,7 +7,6 @@ import os
 import threading
 import time
 from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
 from contextlib import nullcontext
 from functools import partial
 from io import FileIO
@@ -17,7 +16,6 @@ from pathlib import Path
 
 import numpy as np
 
-from ..errors import UserError
 from ..files import new_array, remember, sync, write_json
 from ..progress import progress
 from .archives import Member
@@ -50,23 +48,17 @@ def write_images(part: Path, split: Split, shape: tuple[int, ...], *, key: str, 
     in_memory = isinstance(items, np.ndarray)
     processes = nullcontext() if in_memory else ProcessPoolExecutor(cores(), initializer=end_with_parent)
     checksum, image_bytes, last = hashlib.sha256(), math.prod(shape[1:]), time.monotonic()
-    try:
-        with processes as pool, progress((), what, total=len(items), initial=done) as bar, open(part, "rb", 0) as file:
-            drawn = (pool.map if pool else map)(partial(_draw, part, split.image), begins, chunks)
-            for chunk, _ in zip(chunks, drawn, strict=True):
-                seen.update(_state(chunk))
-                done += len(chunk)
-                bar.update(len(chunk))
-                _read_on(file, checksum, part.stat().st_size - (len(items) - done) * image_bytes)
-                if time.monotonic() - last > SECONDS_BETWEEN_RECORDS:
-                    put_down()
-                    last = time.monotonic()
-            _read_on(file, checksum, part.stat().st_size)
-    except BrokenProcessPool:
-        raise UserError(
-            f"a process that drew images for {called} was ended by the system, most likely for want of memory: run the "
-            "same command again, which goes on."
-        ) from None
+    with processes as pool, progress((), what, total=len(items), initial=done) as bar, open(part, "rb", 0) as file:
+        drawn = (pool.map if pool else map)(partial(_draw, part, split.image), begins, chunks)
+        for chunk, _ in zip(chunks, drawn, strict=True):
+            seen.update(_state(chunk))
+            done += len(chunk)
+            bar.update(len(chunk))
+            _read_on(file, checksum, part.stat().st_size - (len(items) - done) * image_bytes)
+            if time.monotonic() - last > SECONDS_BETWEEN_RECORDS:
+                put_down()
+                last = time.monotonic()
+        _read_on(file, checksum, part.stat().st_size)
     put_down()
     remember(part, checksum.hexdigest())
     return checksum.hexdigest()
