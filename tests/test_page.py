@@ -105,6 +105,15 @@ def test_provenance_opens_by_keyboard(page):
     assert page.run("return document.activeElement.dataset.row") == "an", "the focus goes back"
 
 
+def test_sources_are_folded_until_a_row_s_are_asked_for(page):
+    shown = "return document.getElementById('sources-an').checkVisibility()"
+    assert not page.run(shown)
+    page.run("document.querySelector('#table1 a[data-row=an]').click()")
+    page.run("document.querySelector('#origin p a').click()")
+    assert page.run(shown) and not page.run(OPEN)
+    assert 0 <= page.run("return document.getElementById('sources-an').getBoundingClientRect().top") < 1000
+
+
 def test_provenance_opens_by_touch_on_a_phone_whose_width_is_enough(page, address):
     page.screen(400, 800, touch=True)
     page.open(address, "Table 6")
