@@ -19,7 +19,7 @@ torch.set_num_threads(1)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The files that need ``reproduced``, which is long in the making, come first, then those with other slow tests.
+    """The file that makes ``reproduced`` comes first; those that need it at once wait until it is there.
 
     A file's tests stay in one process. Tests of ``reproduced`` are long; tests in a working copy of the project are
     slow, and so is all that is long.
@@ -29,9 +29,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.long)
         if "project" in item.fixturenames or item.get_closest_marker("long"):
             item.add_marker(pytest.mark.slow)
-    first = {item.path for item in items if "reproduced" in item.fixturenames}
-    second = {item.path for item in items if item.get_closest_marker("slow")}
-    items.sort(key=lambda item: (item.path not in first, item.path not in second))
+    waiting = {item.path for item in items if "reproduced" in item.fixturenames}
+    slow = {item.path for item in items if item.get_closest_marker("slow")} - waiting
+    long = [{Path(__file__).with_name(name)} for name in ("test_dvc.py", "test_slurm.py")]
+    turns = [*long, slow, waiting]
+    items.sort(key=lambda item: next((turn for turn, files in enumerate(turns) if item.path in files), len(turns)))
 
 
 def pytest_xdist_auto_num_workers() -> int:
