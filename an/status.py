@@ -42,39 +42,37 @@ class Status(NamedTuple):
 
 def statuses(scale_name: str) -> list[Status]:
     """Of every run of a scale. Raises UserError for an unknown scale."""
-    scale = params.load_scale(scale_name)
-    runs = [
-        (Run(scale_name, name, seed), TASKS[row.task])
-        for name, row in params.load_rows(scale=scale).items()
-        for seed in scale.seeds_of(name, row)
-    ]
-    found = [
-        status(run, Path("logs", params.base_of(scale_name), rule, f"{run.row}-{run.seed}.log")) for run, rule in runs
-    ]
+    scale, found = params.load_scale(scale_name), []
+    for name, row in params.load_rows(scale=scale).items():
+        apart = scale.evaluation.intra_samples and 1 in row.tables  # intra-FID is measured after the rest
+        for seed in scale.seeds_of(name, row):
+            run = Run(scale_name, name, seed)
+            log = Path("logs", params.base_of(scale_name), TASKS[row.task], f"{name}-{seed}.log")
+            found.append(status(run, log, last=run.intra if apart else run.metrics))
     return sorted(found, key=lambda each: ORDER.index(each.state))
 
 
-def status(run: Run, log: Path) -> Status:
-    """Of one run, whose training has this log."""
+def status(run: Run, log: Path, last: Path) -> Status:
+    """Of one run, whose training has this log, and which is done when it has its ``last`` result."""
     job = external_job(str(run.training))
     if run.training.exists() and not job:
         report = json.loads(run.training.read_text())
         state = "diverged" if report["status"] == "diverged" else "trained"
-        if state == "trained" and run.metrics.exists():
+        if state == "trained" and last.exists():
             state = "done"
-        header, last = _ends(run.events)
-        return Status(run, state, report["step"], _steps(header), loss=_loss(last), log=log)
+        header, event = _ends(run.events)
+        return Status(run, state, report["step"], _steps(header), loss=_loss(event), log=log)
     events = run.scratch / "events.jsonl"
     if not events.exists():
         state = "in queue" if job else "failed" if _failed(log) else "waits"
         return Status(run, state, where=f"job {job}" if job else "", log=log)
-    header, last = _ends(events)
+    header, event = _ends(events)
     holder = run.scratch / "holder"
     where = re.sub(r"process (\d+) on (.*)", r"\2 \1", holder.read_text()) if holder.exists() else ""
     state = "trains" if _alive(where, events) else "failed" if _failed(log) else "stopped"
     saved = max((int(file.stem.removeprefix("state-")) for file in run.scratch.glob("state-*.pt")), default=None)
     return Status(
-        *(run, state, last.get("step", 0), _steps(header), last.get("steps_per_second"), _loss(last), saved),
+        *(run, state, event.get("step", 0), _steps(header), event.get("steps_per_second"), _loss(event), saved),
         where=f"{where}, job {job}" if job else where,
         log=log,
     )

@@ -41,7 +41,7 @@ def train(run: Run, step: int, holder: str | None = None, **end) -> None:
 
 
 def of(run: Run):
-    return next(each for each in statuses("nano") if each.run == run)
+    return next(each for each in statuses(run.scale) if each.run == run)
 
 
 def test_a_training_under_way(study):
@@ -81,6 +81,19 @@ def test_a_job_in_the_queue_has_its_number(study):
     mark.parent.mkdir(parents=True)
     mark.write_text(json.dumps({"external_jobid": "4711"}))
     assert of(run).state == "in queue" and of(run).where == "job 4711"
+
+
+def test_a_run_is_done_when_its_intra_fid_is_measured_too(study):
+    """`paper` measures it apart, hours after the rest, of the rows of table 1."""
+    for row, results in {"an": ["metrics.json", "intra.json"], "an-n8": ["metrics.json"]}.items():
+        run = Run("paper", row, 0)
+        run.results.mkdir(parents=True)
+        run.training.write_text(json.dumps({"status": "finished", "step": 10}))
+        run.events.touch()
+        for name in results:
+            assert of(run).state == "trained"
+            (run.results / name).touch()
+        assert of(run).state == "done"
 
 
 def test_a_finished_study(reproduced, monkeypatch):
