@@ -19,7 +19,7 @@ torch.set_num_threads(1)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The file that makes ``reproduced`` comes first; those that need it at once wait until it is there.
+    """The longest files come first, so that none is left alone at the end; those that need ``reproduced`` come late.
 
     A file's tests stay in one process. Tests of ``reproduced`` are long; tests in a working copy of the project are
     slow, and so is all that is long.
@@ -31,8 +31,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.slow)
     waiting = {item.path for item in items if "reproduced" in item.fixturenames}
     slow = {item.path for item in items if item.get_closest_marker("slow")} - waiting
-    long = [{Path(__file__).with_name(name)} for name in ("test_dvc.py", "test_slurm.py")]
-    turns = [*long, slow, waiting]
+    longest = [{Path(__file__).with_name(name)} for name in ("test_dvc.py", "test_slurm.py", "test_workflow.py")]
+    turns = [*longest, slow, waiting]
     items.sort(key=lambda item: next((turn for turn, files in enumerate(turns) if item.path in files), len(turns)))
 
 
