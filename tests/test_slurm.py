@@ -1,4 +1,4 @@
-"""The workflow on a real Slurm of one machine: whole, and with what happens to jobs, nodes and snakemake itself."""
+"""The workflow on a real Slurm of one machine: what it makes, and what happens to jobs, nodes and snakemake itself."""
 
 import shutil
 import subprocess

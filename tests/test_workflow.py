@@ -26,6 +26,7 @@ GENERATION = params.load_rows("generation", params.load_scale("nano"))
 # Rows of every task, among them all of table 3, and what is made of their runs.
 SOME_ROWS = ["sngan", "an", "recall-an", *params.load_rows("inpainting", params.load_scale("nano"))]
 SOME = [f"results/nano/{row}/seed-0/metrics.json" for row in SOME_ROWS]
+SOME += [f"results/nano/an/seed-0/{name}.json" for name in ("intra", "regions")]
 SOME += ["reports/nano/table3.md", "reports/nano/figure9.png"]
 OF_MACHINE = re.compile(r"/(timing\.json|table5.*|convergence.*|index\.html)$")  # they tell how long something took
 
