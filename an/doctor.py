@@ -11,7 +11,7 @@ from typing import NamedTuple
 import yaml
 
 from . import params
-from .errors import UserError
+from .errors import UserError, last_words
 from .needs import Needs, needs
 from .planning.asked import jobs_of
 
@@ -126,5 +126,5 @@ def _wants_account() -> bool:
 def _answer(*command: str) -> str:
     done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode:
-        raise UserError(f"{command[0]} fails: {done.stderr.strip() or 'it says nothing'}. Is Slurm running?")
+        raise UserError(f"{command[0]} fails ({last_words(done.stderr)}): run this where Slurm's programs answer.")
     return done.stdout

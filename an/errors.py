@@ -25,3 +25,8 @@ def of_system(error: OSError) -> str | None:
     if error.filename:
         return f"{error.filename} cannot be used ({error.strerror}): see that it is there and may be read and written."
     return None
+
+
+def last_words(said: str) -> str:
+    """Of a program that failed: the last line that it wrote, which says why."""
+    return (said.strip().splitlines() or ["it says nothing"])[-1]

@@ -19,7 +19,7 @@ from filelock import FileLock, Timeout
 
 from . import params
 from .acceptance import snakemake
-from .errors import UserError
+from .errors import UserError, last_words
 from .files import sha256, write_json
 from .layout import TRAINING
 from .reporting.commands import record, unfinished
@@ -116,8 +116,8 @@ def _jobs() -> set[str]:
     listed = subprocess.run(["squeue", "--me", "--noheader", "--format=%i|%j|%Z"], capture_output=True, text=True)
     if listed.returncode:
         raise UserError(
-            f"a run that was killed may have jobs on the cluster, and squeue does not answer ({listed.stderr.strip()}):"
-            " run the same command again when it does."
+            "a run that was killed may have jobs on the cluster, and squeue does not answer "
+            f"({last_words(listed.stderr)}): run the same command again when it does."
         )
     jobs = (line.split("|", 2) for line in listed.stdout.splitlines())
     return {number for number, name, folder in jobs if OF_SNAKEMAKE.search(name) and Path(folder) == Path.cwd()}

@@ -1,5 +1,7 @@
 """What a cluster lacks for a study, by what Slurm's programs print; tests/test_slurm.py asks a real Slurm."""
 
+import shutil
+
 import pytest
 
 from an import doctor
@@ -53,6 +55,14 @@ def test_account_and_partition_are_read_from_the_profile(tmp_path):
 def test_without_slurm_it_says_so(monkeypatch):
     monkeypatch.setenv("PATH", "")
     with pytest.raises(UserError, match="login node"):
+        doctor.examine("smoke")
+
+
+@pytest.mark.skipif(not shutil.which("sinfo"), reason="needs slurm-wlm")
+def test_where_slurm_does_not_answer_it_says_so_in_a_sentence(monkeypatch, tmp_path):
+    (tmp_path / "slurm.conf").touch()
+    monkeypatch.setenv("SLURM_CONF", str(tmp_path / "slurm.conf"))
+    with pytest.raises(UserError, match=r"sinfo fails \(sinfo: [^\n]+\): run this where Slurm's programs answer\.$"):
         doctor.examine("smoke")
 
 
