@@ -86,7 +86,7 @@ def plant(monkeypatch):
 @contextmanager
 def recorded():
     """The code objects of the package's functions that are called within, also in threads that begin there."""
-    seen, folder = set(), str(code.PACKAGE)
+    seen, functions, folder = set(), set(), str(code.PACKAGE)
 
     def called(frame, event, argument):
         seen.add(frame.f_code)
@@ -94,12 +94,14 @@ def recorded():
     threading.settrace(called)
     sys.settrace(called)
     try:
-        yield seen
+        yield functions
     finally:
         sys.settrace(None)
         threading.settrace(None)
-        seen -= {each for each in seen if not each.co_filename.startswith(folder) or each.co_filename.endswith(".html")}
-        seen -= {each for each in seen if not each.co_flags & inspect.CO_OPTIMIZED}  # of a module or a class
+        for each in seen.copy():  # to which threads that live on still add
+            ours = each.co_filename.startswith(folder) and not each.co_filename.endswith(".html")
+            if ours and each.co_flags & inspect.CO_OPTIMIZED:  # not of a module or a class
+                functions.add(each)
 
 
 def places(functions) -> set[tuple[str, str]]:
