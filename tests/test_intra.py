@@ -135,8 +135,9 @@ def test_memory_and_disk_do_not_grow_with_the_classes(tiny, tmp_path):
     ]
     assert not known.exists() and {4, classes - 1} <= used.keys(), used
     memory, disk = (after - before for before, after in zip(used[4], used[classes - 1], strict=True))
-    of_class = 5000 * SIZE * SIZE * 3  # bytes of a class's images, had they been kept
-    assert memory < of_class and disk < of_class, "of 15 more classes"
+    of_class = 5000 * SIZE * SIZE * 3  # bytes of its images
+    # Had each of 15 more classes left them: 14 MB. Allocators and libraries alone grow by up to a megabyte meanwhile.
+    assert memory < 15 * of_class / 4 and disk < of_class
 
 
 def size(file: Path) -> int:
