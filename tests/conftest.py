@@ -19,7 +19,7 @@ torch.set_num_threads(1)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The longest files come first, so that none is left alone at the end; those that need ``reproduced`` come late.
+    """The longest files come first, so that none ends alone; then slow ones that do without ``reproduced``.
 
     A file's tests stay in one process. Tests of ``reproduced`` are long; tests in a working copy of the project are
     slow, and so is all that is long.

@@ -238,18 +238,18 @@ ENDED = {"listing": (imagenet, "members", members_or_ended), "drawing": (image_a
 
 
 @pytest.mark.parametrize("doing", ENDED)
-def test_a_process_that_the_system_ends_is_a_sentence(packed, capsys, monkeypatch, doing):
+def test_a_process_that_the_system_ends_is_a_sentence(packed, called, monkeypatch, doing):
     monkeypatch.setitem(SOURCES, "imagenet", lambda resolution, path: archives(Path(path), resolution))
     words = ["prepare", "--dataset", "imagenet", "--resolution", 16, "--path", packed, "--data", packed.parent / "out"]
     with monkeypatch.context() as patch:
         patch.setattr(*ENDED[doing])
-        assert main([str(word) for word in words]) == 1
-    said = [line for line in capsys.readouterr().err.splitlines() if line.startswith("Error: ")]
-    assert said == [
+        done = called(*words)
+    said = [line for line in done.stderr.splitlines() if line.startswith("Error: ")]
+    assert done.returncode == 1 and said == [
         "Error: one of this command's processes was ended by the system, most likely for want of memory: run the same "
         "command again, which goes on."
     ]
-    assert main([str(word) for word in words]) == 0
+    assert called(*words).returncode == 0
 
 
 def start(packed: Path, out: Path) -> subprocess.Popen:
